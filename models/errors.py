@@ -1,0 +1,129 @@
+"""Every error that SeeWhy raises on purpose.
+
+```
+SeeWhyError
+├── ImageError                 what was sent cannot be used as an image
+│   ├── EmptyImage             no bytes at all
+│   ├── UnsupportedFormat      not JPEG, PNG, WebP, GIF, BMP or TIFF
+│   ├── CorruptImage           the format is known, the content is broken or cut off
+│   └── ImageTooLarge          more bytes or more pixels than allowed
+├── InvalidRequest             the request is malformed, or a parameter is out of its range
+│   ├── UnknownClass           a target names no class of the model
+│   └── Unsupported            the bundle has not got what the request needs
+├── BundleError                a bundle cannot be used
+│   ├── BundleNotFound         no such name or version in the repository
+│   ├── BundleInvalid          a file is missing, altered or contradicts the manifest
+│   └── GoldenMismatch         this provider computes something else than the bundle's reference
+├── RuntimeFailure             the inference runtime failed
+│   └── ProviderUnavailable    the execution provider that was asked for is not here
+├── Unavailable                the service cannot answer now; the same request may succeed later
+│   ├── Overloaded             the queue is full
+│   └── NotReady               what is needed is still being loaded, or is shutting down
+├── ServerError                a server answered the client with an error, or not at all
+└── TrainingError              training or export cannot go on
+    ├── WeightsError           weights cannot be had or do not fit the backbone
+    └── ExportError            a backbone cannot be exported, or its graphs are not exact
+```
+"""
+
+
+class SeeWhyError(Exception):
+    """Base of all; `str(error)` is one line that a user can act on."""
+
+
+class ImageError(SeeWhyError):
+    """What was sent cannot be used as an image."""
+
+
+class EmptyImage(ImageError):
+    """No bytes at all."""
+
+
+class UnsupportedFormat(ImageError):
+    """Not JPEG, PNG, WebP, GIF, BMP or TIFF."""
+
+
+class CorruptImage(ImageError):
+    """The format is known, the content is broken or cut off."""
+
+
+class ImageTooLarge(ImageError):
+    """More bytes or more pixels than allowed."""
+
+
+class InvalidRequest(SeeWhyError):
+    """The request is malformed, or a parameter is out of its range."""
+
+
+class UnknownClass(InvalidRequest):
+    """A target names no class of the model."""
+
+
+class Unsupported(InvalidRequest):
+    """The bundle has not got what the request needs."""
+
+
+class BundleError(SeeWhyError):
+    """A bundle cannot be used."""
+
+
+class BundleNotFound(BundleError):
+    """No such name or version in the repository."""
+
+
+class BundleInvalid(BundleError):
+    """A file is missing, altered or contradicts the manifest."""
+
+
+class GoldenMismatch(BundleError):
+    """This provider computes something else than the bundle's reference."""
+
+
+class RuntimeFailure(SeeWhyError):
+    """The inference runtime failed."""
+
+
+class ProviderUnavailable(RuntimeFailure):
+    """The execution provider that was asked for is not here."""
+
+
+class Unavailable(SeeWhyError):
+    """The service cannot answer now; the same request may succeed later.
+
+    `retry_after` is the number of seconds after which a retry makes sense.
+    """
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Overloaded(Unavailable):
+    """The queue is full."""
+
+
+class NotReady(Unavailable):
+    """What is needed is still being loaded, or is shutting down."""
+
+
+class ServerError(SeeWhyError):
+    """A server answered the client with an error, or not at all.
+
+    `status` is the HTTP status, or None where there was no answer.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TrainingError(SeeWhyError):
+    """Training or export cannot go on."""
+
+
+class WeightsError(TrainingError):
+    """Weights cannot be had or do not fit the backbone."""
+
+
+class ExportError(TrainingError):
+    """A backbone cannot be exported, or its graphs are not exact."""

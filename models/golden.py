@@ -1,0 +1,88 @@
+"""Golden inputs and outputs: how a bundle knows that a provider computes it rightly.
+
+`golden.npz` holds a few inputs (`image` uint8 [N, H, W, 3], `cotangent` float32 [N, K],
+`softmax_weight` float32 [N]) and, under the name of each graph output, what PyTorch in
+float64 computed for them (spatial outputs stored as float16: they are compared by cosine).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import BundleInvalid, GoldenMismatch
+from models.manifest import Graph, Tolerances
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+COMPARED_BY_COSINE = frozenset({"activations", "activation_gradients", "input_gradient"})
+
+
+def read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """Read `golden.npz`.
+
+    Raises:
+        BundleInvalid: the file is missing or is not an archive of arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except (OSError, ValueError) as error:
+        raise BundleInvalid(f"{path}: {error}") from error
+
+
+def feeds(golden: Arrays, graph: Graph, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.generic]]:
+    """The golden inputs that a graph takes, by name.
+
+    All graphs but `model.onnx` take the photo as float32 [N, 3, H, W] in [0, 1].
+    """
+    chosen = {name: golden[name] for name in names}
+    if graph is not Graph.MODEL:
+        chosen["image"] = to_float(golden["image"])
+    return chosen
+
+
+def to_float(image: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    """uint8 [N, H, W, 3] to float32 [N, 3, H, W] in [0, 1]."""
+    channels_first = image.transpose(0, 3, 1, 2).astype(np.float32)
+    return np.ascontiguousarray(channels_first / np.float32(255))
+
+
+def compare(graph: Graph, outputs: Arrays, golden: Arrays, tolerances: Tolerances) -> None:
+    """Hold a graph's outputs against the golden ones.
+
+    Raises:
+        GoldenMismatch: an output is further away than the tolerances allow, or not finite.
+    """
+    for name, output in outputs.items():
+        got, expected = np.float64(output), np.float64(golden[name])
+        if not np.isfinite(got).all():
+            raise GoldenMismatch(f"{graph.filename}: {name} is not finite")
+        if name in COMPARED_BY_COSINE:
+            worst = min(cosine(a, b) for a, b in zip(got, expected, strict=True))
+            if worst < tolerances.gradient_cosine:
+                raise GoldenMismatch(
+                    f"{graph.filename}: {name} has cosine {worst:.6f} with its reference; "
+                    f"{tolerances.gradient_cosine} is the least allowed"
+                )
+        else:
+            error = relative_l2(got, expected)
+            if error > tolerances.logits:
+                raise GoldenMismatch(
+                    f"{graph.filename}: {name} is {error:.1e} (relative L2) from its reference; "
+                    f"{tolerances.logits:.0e} is allowed"
+                )
+
+
+def relative_l2(got: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]) -> float:
+    """||got - expected|| / ||expected||, over all elements."""
+    return float(np.linalg.norm(got - expected) / max(float(np.linalg.norm(expected)), 1e-300))
+
+
+def cosine(got: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]) -> float:
+    """The cosine of two arrays seen as vectors; 1 where both are zero."""
+    norms = float(np.linalg.norm(got)) * float(np.linalg.norm(expected))
+    if norms == 0:
+        return 1.0 if not got.any() and not expected.any() else 0.0
+    return float(np.vdot(got, expected)) / norms

@@ -1,0 +1,181 @@
+"""The manifest: everything about a bundle that is not a tensor."""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = 1
+
+
+class Graph(StrEnum):
+    """The ONNX graphs of a bundle; DESIGN's table of files says what each computes."""
+
+    MODEL = "model"
+    FLOAT = "float"
+    CAM = "cam"
+    GRADIENT = "gradient"
+
+    @property
+    def filename(self) -> str:
+        """The graph's file inside the bundle."""
+        return f"{self.value}.onnx"
+
+
+class Resampling(StrEnum):
+    """Resampling filters, named as Pillow names them."""
+
+    NEAREST = "nearest"
+    BOX = "box"
+    BILINEAR = "bilinear"
+    HAMMING = "hamming"
+    BICUBIC = "bicubic"
+    LANCZOS = "lanczos"
+
+
+class Frozen(BaseModel):
+    """A value object: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Preprocessing(Frozen):
+    """From a decoded photo to the uint8 crop that `model.onnx` takes.
+
+    The shorter side is resized to `resize` pixels (aspect kept), then `crop` is cut from
+    the centre. `mean` and `std` (RGB, for pixels in [0, 1]) are applied inside the graphs
+    and stand here for the reader.
+    """
+
+    resize: PositiveInt
+    crop: tuple[PositiveInt, PositiveInt] = Field(description="height, width")
+    resampling: Resampling
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> Self:
+        if max(self.crop) > self.resize:
+            raise ValueError(f"crop {self.crop} is larger than the resized photo ({self.resize})")
+        return self
+
+
+class TensorSpec(Frozen):
+    """A graph's input or output; "N" marks the batch dimension."""
+
+    name: str
+    dtype: Literal["uint8", "float16", "float32", "int64"]
+    shape: tuple[PositiveInt | Literal["N"], ...]
+
+
+class GraphSpec(Frozen):
+    """What goes into a graph and what comes out, in order."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class Tolerances(Frozen):
+    """How far a provider may be from the golden outputs.
+
+    `logits` is the largest relative L2 error; `gradient_cosine` the smallest cosine.
+    """
+
+    logits: float = Field(default=1e-4, gt=0)
+    gradient_cosine: float = Field(default=0.999, gt=0, le=1)
+
+
+class CamWeights(Frozen):
+    """Where a pooled linear head's weight lies in `weights.bin`: float32 [K, C], row-major."""
+
+    weight: str
+    offset: int = Field(ge=0)
+    shape: tuple[PositiveInt, PositiveInt]
+
+
+class ExplainedLayer(Frozen):
+    """The layer whose activations [N, C, h, w] the CAM family weighs.
+
+    `cam` is set where the logits are linear in the spatial mean of these activations
+    (global average pooling, then one linear layer).
+    """
+
+    name: str
+    channels: PositiveInt
+    grid: tuple[PositiveInt, PositiveInt] = Field(description="height, width")
+    cam: CamWeights | None = None
+
+
+class Provenance(Frozen):
+    """Where a bundle comes from."""
+
+    backbone: str
+    weights: str = Field(description="source of the weights")
+    licence: str = Field(description="licence of the weights")
+    created_by: str = Field(description="the command that makes this bundle again")
+    parameters: PositiveInt
+    seed: int
+    data_fingerprint: str | None = None
+    libraries: dict[str, str]
+
+
+class Conformal(Frozen):
+    """Thresholds of conformal prediction sets by coverage."""
+
+    method: Literal["lac", "raps"]
+    thresholds: dict[str, float]
+
+
+class OutOfDistribution(Frozen):
+    """Quantiles of the out-of-distribution score on calibration data, by score."""
+
+    quantiles: dict[str, tuple[float, ...]]
+
+
+class Decision(Frozen):
+    """When an answer is accepted without a human look."""
+
+    min_probability: float = Field(ge=0, le=1)
+    max_ood_percentile: float = Field(ge=0, le=100)
+
+
+class Calibration(Frozen):
+    """What was fitted on held-out data; a bundle without it is not calibrated."""
+
+    temperature: float = Field(gt=0)
+    conformal: Conformal | None = None
+    ood: OutOfDistribution | None = None
+    decision: Decision | None = None
+
+
+class Manifest(Frozen):
+    """`manifest.json`."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=100)
+    version: PositiveInt
+    labels: tuple[str, ...] = Field(min_length=1)
+    preprocessing: Preprocessing
+    graphs: dict[Graph, GraphSpec]
+    opset: PositiveInt
+    precision: Literal["fp32", "fp16", "int8"]
+    tolerances: Tolerances
+    explained_layer: ExplainedLayer | None
+    default_explanation: Literal["gradient", "gradcam"] | None
+    provenance: Provenance
+    metrics: dict[str, float]
+    calibration: Calibration | None
+    sha256: dict[str, Sha256] = Field(description="of every other file, by name")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if Graph.MODEL not in self.graphs:
+            raise ValueError("a bundle serves model.onnx, and this one has none")
+        missing = [g.filename for g in self.graphs if g.filename not in self.sha256]
+        if missing:
+            raise ValueError(f"no sha256 for {', '.join(missing)}")
+        return self
