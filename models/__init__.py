@@ -1,1 +1,1 @@
-"""The contract between training and serving: what a bundle is and how an image becomes its input."""
+"""The contract between training and serving: a bundle, and how a photo becomes its input."""

@@ -32,7 +32,9 @@ def read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
         raise BundleInvalid(f"{path}: {error}") from error
 
 
-def feeds(golden: Arrays, graph: Graph, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.generic]]:
+def feeds(
+    golden: Arrays, graph: Graph, names: tuple[str, ...]
+) -> dict[str, npt.NDArray[np.generic]]:
     """The golden inputs that a graph takes, by name.
 
     All graphs but `model.onnx` take the photo as float32 [N, 3, H, W] in [0, 1].

@@ -1,0 +1,1 @@
+"""The service: from a bundle to answers, on ONNX Runtime."""

@@ -1,0 +1,1 @@
+"""HTTP: one thin router per concern."""

@@ -1,0 +1,1 @@
+"""What answers are made of: no web framework, no inference runtime."""

@@ -1,0 +1,1 @@
+"""Training: from images and a backbone to a bundle. Needs torch."""
