@@ -1,0 +1,79 @@
+# What this project can do; each target is one command. A fresh machine needs Python 3.11 or
+# newer, make, and a network that reaches the package registries.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+bin := .venv/bin
+serving := .venv/.serving
+development := .venv/.development
+
+.DEFAULT_GOAL := help
+.PHONY: help serve install install-dev test test-all check format lint types imports \
+	zoo-check default-bundle lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+serve: install ## serve the default bundle on http://127.0.0.1:8000
+	$(bin)/seewhy serve --host $(HOST) --port $(PORT)
+
+install: $(serving) ## set up .venv with what serving needs
+
+install-dev: $(development) ## set up .venv with everything: training, tests, checks
+
+test: $(development) ## run the tests that need nothing but Python packages
+	$(bin)/pytest -m "not slow"
+
+test-all: $(development) ## run every test, the slow ones too
+	$(bin)/pytest
+
+check: lint types imports ## run every static check
+
+format: $(development) ## format the code
+	$(bin)/ruff format
+	$(bin)/ruff check --fix
+
+lint: $(development) ## check the formatting and the lint rules
+	$(bin)/ruff format --check
+	$(bin)/ruff check
+
+types: $(development) ## check the types
+	$(bin)/mypy
+
+imports: $(development) ## check that imports point one way
+	$(bin)/lint-imports
+
+zoo-check: $(development) ## export every backbone and measure how exact it is
+	$(bin)/python -m training.zoo
+
+default-bundle: $(development) ## make the default bundle again, into build/zoo
+	$(bin)/seewhy export --backbone efficientnet_lite0 --output build/zoo
+
+# Both locks agree: serving is resolved under the constraints of all.
+compile := uv pip compile pyproject.toml --quiet --group build --upgrade --universal \
+	--python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate \
+	--custom-compile-command "make lock"
+
+lock: ## refresh requirements/*.txt (needs uv)
+	$(compile) --extra training --extra dev --output-file requirements/all.txt
+	$(compile) --constraint requirements/all.txt --output-file requirements/serving.txt
+
+clean: ## remove .venv and everything that was built
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamps stand for an environment that follows its lock, so a second run starts at once.
+$(bin)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SeeWhy needs Python 3.11+")'
+	$(PYTHON) -m venv .venv
+
+$(serving): requirements/serving.txt pyproject.toml | $(bin)/python
+	$(bin)/python -m pip install --quiet --require-hashes --requirement $<
+	$(bin)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(development): requirements/all.txt $(serving)
+	$(bin)/python -m pip install --quiet --require-hashes --requirement $<
+	touch $@
