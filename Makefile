@@ -6,6 +6,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 bin := .venv/bin
+install := $(bin)/python -m pip install --quiet --disable-pip-version-check
 serving := .venv/.serving
 development := .venv/.development
 
@@ -65,15 +66,18 @@ clean: ## remove .venv and everything that was built
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps stand for an environment that follows its lock, so a second run starts at once.
-$(bin)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SeeWhy needs Python 3.11+")'
+$(bin)/pip:
+	@$(PYTHON) -c 'import sys; \
+	sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "SeeWhy needs Python 3.11 to 3.13")'
 	$(PYTHON) -m venv .venv
 
-$(serving): requirements/serving.txt pyproject.toml | $(bin)/python
-	$(bin)/python -m pip install --quiet --require-hashes --requirement $<
-	$(bin)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+$(serving): requirements/serving.txt pyproject.toml | $(bin)/pip
+	@echo "Installing what serving needs into .venv"
+	$(install) --require-hashes --requirement $<
+	$(install) --no-deps --no-build-isolation --editable .
+	@touch $@
 
 $(development): requirements/all.txt $(serving)
-	$(bin)/python -m pip install --quiet --require-hashes --requirement $<
-	touch $@
+	@echo "Installing what training and the tests need into .venv (some gigabytes)"
+	$(install) --require-hashes --requirement $<
+	@touch $@
