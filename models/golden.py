@@ -5,6 +5,8 @@
 float64 computed for them (spatial outputs stored as float16: they are compared by cosine).
 """
 
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,9 +28,9 @@ def read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
         BundleInvalid: the file is missing or is not an archive of arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
             return dict(archive)
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise BundleInvalid(f"{path}: {error}") from error
 
 
@@ -38,10 +40,13 @@ def feeds(
     """The golden inputs that a graph takes, by name.
 
     All graphs but `model.onnx` take the photo as float32 [N, 3, H, W] in [0, 1].
+
+    Raises:
+        BundleInvalid: there is no golden array for one of `names`.
     """
-    chosen = {name: golden[name] for name in names}
+    chosen = {name: _lookup(golden, name) for name in names}
     if graph is not Graph.MODEL:
-        chosen["image"] = to_float(golden["image"])
+        chosen["image"] = to_float(chosen["image"])
     return chosen
 
 
@@ -55,24 +60,30 @@ def compare(graph: Graph, outputs: Arrays, golden: Arrays, tolerances: Tolerance
     """Hold a graph's outputs against the golden ones.
 
     Raises:
-        GoldenMismatch: an output is further away than the tolerances allow, or not finite.
+        BundleInvalid: there is no golden array for an output.
+        GoldenMismatch: an output is further away than the tolerances allow, is not finite,
+            or has another shape.
     """
     for name, output in outputs.items():
-        got, expected = np.float64(output), np.float64(golden[name])
+        got = np.asarray(output, dtype=np.float64)
+        expected = np.asarray(_lookup(golden, name), dtype=np.float64)
+        where = f"{graph.filename}: {name}"
+        if got.shape != expected.shape:
+            raise GoldenMismatch(f"{where} has shape {got.shape}, its reference {expected.shape}")
         if not np.isfinite(got).all():
-            raise GoldenMismatch(f"{graph.filename}: {name} is not finite")
+            raise GoldenMismatch(f"{where} is not finite")
         if name in COMPARED_BY_COSINE:
             worst = min(cosine(a, b) for a, b in zip(got, expected, strict=True))
             if worst < tolerances.gradient_cosine:
                 raise GoldenMismatch(
-                    f"{graph.filename}: {name} has cosine {worst:.6f} with its reference; "
+                    f"{where} has cosine {worst:.6f} with its reference; "
                     f"{tolerances.gradient_cosine} is the least allowed"
                 )
         else:
             error = relative_l2(got, expected)
             if error > tolerances.logits:
                 raise GoldenMismatch(
-                    f"{graph.filename}: {name} is {error:.1e} (relative L2) from its reference; "
+                    f"{where} is {error:.1e} (relative L2) from its reference; "
                     f"{tolerances.logits:.0e} is allowed"
                 )
 
@@ -88,3 +99,9 @@ def cosine(got: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]) -> f
     if norms == 0:
         return 1.0 if not got.any() and not expected.any() else 0.0
     return float(np.vdot(got, expected)) / norms
+
+
+def _lookup(golden: Arrays, name: str) -> npt.NDArray[np.generic]:
+    if name not in golden:
+        raise BundleInvalid(f"golden.npz holds no {name}")
+    return golden[name]
