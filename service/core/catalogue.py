@@ -1,0 +1,120 @@
+"""The models that are served: loaded when first asked for, the longest unused one given up."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+
+from models.bundle import Bundle
+from models.errors import BundleNotFound, NotReady
+from models.repository import Repository
+from service.core.serving import ServedModel
+
+DEFAULT_NAME = "efficientnet_lite0"
+
+_Key = tuple[str, int]
+
+
+class Catalogue:
+    """Loaded models by name and version. Safe to use from several threads.
+
+    Where no version is asked for, the one that was current at the first such request
+    stays the answer.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        serve: Callable[[Bundle], ServedModel],
+        *,
+        default_name: str | None,
+        capacity: int,
+    ) -> None:
+        """Prepare to load; nothing is loaded yet.
+
+        Args:
+            repository: where bundles lie.
+            serve: loads a bundle.
+            default_name: the model where a request names none; None for
+                `efficientnet_lite0` where there is one, else the only model there is.
+            capacity: most models loaded at once, at least 1.
+
+        Raises:
+            BundleNotFound: no default model can be told.
+        """
+        self.repository = repository
+        self.default_name = default_name or _default_name(repository)
+        self._serve = serve
+        self._capacity = capacity
+        self._models: OrderedDict[_Key, ServedModel] = OrderedDict()
+        self._current: dict[str, int] = {}
+        self._access = Lock()
+        self._loading = Lock()
+        self._closed = False
+
+    def loaded(self) -> list[ServedModel]:
+        """The models that are loaded now."""
+        with self._access:
+            return list(self._models.values())
+
+    def find(self, name: str | None, version: int | None) -> ServedModel | None:
+        """A model if it is loaded; takes no time."""
+        name = name or self.default_name
+        with self._access:
+            key = (name, version or self._current.get(name, 0))
+            model = self._models.get(key)
+            if model is not None:
+                self._models.move_to_end(key)
+            return model
+
+    def load(self, name: str | None, version: int | None) -> ServedModel:
+        """A model, loaded from the repository if it has to be; takes its time.
+
+        Raises:
+            BundleNotFound: the repository has no such model or version.
+            BundleError: the bundle cannot be used.
+            RuntimeFailure: the runtime cannot load or run it.
+            NotReady: the catalogue is closed.
+        """
+        name = name or self.default_name
+        with self._loading:
+            if found := self.find(name, version):
+                return found
+            if self._closed:
+                raise NotReady("the service is shutting down")
+            bundle = self.repository.open(name, version)
+            key = (name, bundle.manifest.version)
+            model = self._models.get(key) or self._serve(bundle)
+            with self._access:
+                self._models[key] = model
+                if version is None:
+                    self._current[name] = bundle.manifest.version
+                surplus = self._take_surplus()
+            for unused in surplus:
+                unused.close()
+            return model
+
+    def close(self) -> None:
+        """Have all models answer what they let in, and give them up."""
+        with self._loading, self._access:
+            self._closed = True
+            models = list(self._models.values())
+            self._models.clear()
+        for model in models:
+            model.close()
+
+    def _take_surplus(self) -> list[ServedModel]:
+        """Remove the longest unused models beyond the capacity, never the default one."""
+        kept = (self.default_name, self._current.get(self.default_name, 0))
+        removable = [key for key in list(self._models)[:-1] if key != kept]
+        surplus = removable[: max(0, len(self._models) - self._capacity)]
+        return [self._models.pop(key) for key in surplus]
+
+
+def _default_name(repository: Repository) -> str:
+    names = repository.names()
+    if DEFAULT_NAME in names:
+        return DEFAULT_NAME
+    if len(names) == 1:
+        return names[0]
+    listed = ", ".join(names) or "none"
+    raise BundleNotFound(f"say which model is the default one; the repository has: {listed}")

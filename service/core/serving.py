@@ -1,0 +1,149 @@
+"""A bundle that answers: its graphs, each behind its own queue."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Lock, Thread
+
+from models.bundle import Bundle
+from models.errors import NotReady, RuntimeFailure, Unsupported
+from models.manifest import Graph
+from service.core.batching import BatchQueue, BatchReport
+from service.core.ports import Runner
+from service.core.saliency import METHODS
+from service.core.workers import yield_to_others
+
+logger = logging.getLogger(__name__)
+
+
+class State(StrEnum):
+    """How far a graph has come."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class GraphStatus:
+    """A graph's state, and why it failed."""
+
+    state: State
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class QueueLimits:
+    """`max_batch` rows run at once; `capacity` rows are let in and not yet answered."""
+
+    max_batch: int
+    capacity: int
+
+
+OpenGraph = Callable[[Bundle, Graph], Runner]
+"""Loads and checks one graph; raises a `SeeWhyError` where it cannot."""
+
+Report = Callable[[Graph, BatchReport], None]
+
+
+class ServedModel:
+    """One bundle, classifying from the start; the graphs that explain follow.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(
+        self, bundle: Bundle, open_graph: OpenGraph, limits: QueueLimits, report: Report
+    ) -> None:
+        """Load `model.onnx`, and begin to load the other graphs in the background.
+
+        Raises:
+            BundleError: the bundle cannot be used.
+            RuntimeFailure: the runtime cannot load or run its graph.
+        """
+        self.bundle = bundle
+        self._open_graph = open_graph
+        self._limits = limits
+        self._report = report
+        self._lock = Lock()
+        self._closed = False
+        self._queues: dict[Graph, BatchQueue] = {}
+        self._status: dict[Graph, GraphStatus] = {}
+        self.classifier = self._start_queue(open_graph(bundle, Graph.MODEL), Graph.MODEL)
+        explaining = dict.fromkeys(method.graph for method in METHODS.values())
+        self._later = [graph for graph in explaining if graph in bundle.manifest.graphs]
+        for graph in self._later:
+            self._status[graph] = GraphStatus(State.LOADING)
+        self._loader = Thread(target=self._load_others, name=f"load {bundle}", daemon=True)
+        self._loader.start()
+
+    @property
+    def status(self) -> dict[Graph, GraphStatus]:
+        """The state of each graph that serves or will serve."""
+        with self._lock:
+            return dict(self._status)
+
+    @property
+    def methods(self) -> list[str]:
+        """The saliency methods for which the bundle has the graph."""
+        return [name for name, method in METHODS.items() if method.graph in self._status]
+
+    def explainer(self, method: str) -> Runner:
+        """The runner of the graph that a saliency method needs.
+
+        Raises:
+            Unsupported: there is no such method, or the bundle has not got its graph.
+            NotReady: the graph is still being loaded.
+            RuntimeFailure: the graph could not be loaded.
+        """
+        if method not in self.methods:
+            possible = ", ".join(self.methods) or "none"
+            raise Unsupported(
+                f"{self.bundle} cannot be explained by {method!r}; possible methods: {possible}"
+            )
+        graph = METHODS[method].graph
+        with self._lock:
+            status = self._status[graph]
+            if status.state is State.READY:
+                return self._queues[graph]
+        if status.state is State.LOADING:
+            raise NotReady(f"{graph.filename} of {self.bundle} is still being loaded")
+        raise RuntimeFailure(f"{graph.filename} of {self.bundle} has failed: {status.reason}")
+
+    def close(self) -> None:
+        """Answer what was let in, refuse what comes, end the threads."""
+        with self._lock:
+            self._closed = True
+        self._loader.join()
+        for queue in self._queues.values():
+            queue.close()
+
+    def _start_queue(self, runner: Runner, graph: Graph) -> BatchQueue:
+        queue = BatchQueue(
+            runner,
+            name=f"{self.bundle.manifest.name} {graph}",
+            max_batch=self._limits.max_batch,
+            capacity=self._limits.capacity,
+            background=graph is not Graph.MODEL,
+            report=lambda batch: self._report(graph, batch),
+        )
+        with self._lock:
+            self._queues[graph] = queue
+            self._status[graph] = GraphStatus(State.READY)
+        return queue
+
+    def _load_others(self) -> None:
+        # The threads that a session starts inherit this priority.
+        yield_to_others()
+        for graph in self._later:
+            if self._closed:
+                return
+            try:
+                runner = self._open_graph(self.bundle, graph)
+            except Exception as error:  # noqa: BLE001  # or the state would be "loading" for ever
+                logger.exception("%s of %s is not served", graph.filename, self.bundle)
+                with self._lock:
+                    self._status[graph] = GraphStatus(State.FAILED, str(error))
+            else:
+                self._start_queue(runner, graph)

@@ -1,0 +1,66 @@
+"""Which class an explanation is about."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import UnknownClass
+
+
+@dataclass(frozen=True)
+class Target:
+    """The class that is explained."""
+
+    index: int
+    label: str
+
+
+def resolve(
+    target: int | str | None, labels: Sequence[str], logits: npt.NDArray[np.generic]
+) -> Target:
+    """Find the class that a request names.
+
+    Args:
+        target: a class index; or a label, in full or one of its comma-separated synonyms,
+            in any case; or the digits of an index, where no label reads so; None for the
+            class with the highest logit.
+        labels: K names.
+        logits: [K], of the image that is explained.
+
+    Raises:
+        UnknownClass: no class is meant, or more than one.
+    """
+    if target is None:
+        index = int(np.argmax(logits))
+    elif isinstance(target, int):
+        index = target
+    else:
+        index = _index_of(target, labels)
+    if not 0 <= index < len(labels):
+        raise UnknownClass(f"target {index} is out of range: the model has {len(labels)} classes")
+    return Target(index, labels[index])
+
+
+def _index_of(name: str, labels: Sequence[str]) -> int:
+    wanted = name.strip().casefold()
+    whole = [i for i, label in enumerate(labels) if label.casefold() == wanted]
+    matches = whole or [i for i, label in enumerate(labels) if wanted in _synonyms(label)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UnknownClass(
+            f"target {name!r} names several classes: give one of the indices {matches}"
+        )
+    if wanted.isdecimal():
+        return int(wanted)
+    synonyms = sorted({synonym for label in labels for synonym in _synonyms(label)})
+    near = difflib.get_close_matches(wanted, synonyms, n=3)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise UnknownClass(f"target {name!r} is no class of this model{hint}")
+
+
+def _synonyms(label: str) -> list[str]:
+    return [synonym.strip() for synonym in label.casefold().split(",")]

@@ -1,0 +1,38 @@
+"""Sessions that have proved themselves: files unaltered, golden outputs reproduced."""
+
+from models import bundle as bundles
+from models import golden
+from models.bundle import GOLDEN, WEIGHTS, Bundle
+from models.errors import Unsupported
+from models.manifest import Graph
+from service.runtime.providers import Device
+from service.runtime.session import OnnxSession, open_session
+
+
+def open_graph(bundle: Bundle, graph: Graph, device: Device, *, threads: int = 0) -> OnnxSession:
+    """Load one graph of a bundle and check it on the device that will run it.
+
+    Args:
+        bundle: from a repository, or read from a folder.
+        graph: which one.
+        device: from `providers.choose`.
+        threads: that one run may use on the CPU; 0 for one a core.
+
+    Raises:
+        Unsupported: the bundle has no such graph.
+        BundleInvalid: a file is missing, altered or no valid golden file.
+        GoldenMismatch: the outputs differ from the bundle's own reference.
+        RuntimeFailure: ONNX Runtime cannot load or run the graph.
+    """
+    manifest = bundle.manifest
+    if graph not in manifest.graphs:
+        raise Unsupported(f"{bundle} has no {graph.filename}")
+    needed = [graph.filename, GOLDEN]
+    if WEIGHTS in manifest.sha256:
+        needed.append(WEIGHTS)
+    bundles.verify(bundle, needed)
+    session = open_session(bundle.graph(graph), device, threads=threads)
+    reference = golden.read(bundle.directory / GOLDEN)
+    outputs = session.run(golden.feeds(reference, graph, session.inputs))
+    golden.compare(graph, outputs, reference, manifest.tolerances)
+    return session

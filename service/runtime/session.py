@@ -1,0 +1,87 @@
+"""An ONNX Runtime session for one graph of a bundle."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as native
+
+from models.errors import ProviderUnavailable, RuntimeFailure
+from service.core.ports import Arrays
+from service.runtime.providers import Device
+
+# The binding's errors share no base; the package's Python code raises the first two.
+_FAILURES: tuple[type[Exception], ...] = (
+    ValueError,
+    RuntimeError,
+    *(
+        kind
+        for kind in vars(native).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ),
+)
+
+
+@dataclass(frozen=True)
+class OnnxSession:
+    """A loaded graph; a `Runner` that may be used from several threads."""
+
+    session: onnxruntime.InferenceSession
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def run(self, feeds: Arrays, /) -> Arrays:
+        """Run the graph; see `Runner`.
+
+        Raises:
+            RuntimeFailure: ONNX Runtime refused the inputs or failed.
+        """
+        with _translated():
+            return dict(zip(self.outputs, self.session.run(self.outputs, feeds), strict=True))
+
+    def fetching(self, outputs: Sequence[str]) -> "OnnxSession":
+        """The same session, copying only some outputs to where Python can see them."""
+        return OnnxSession(self.session, self.inputs, tuple(outputs))
+
+
+def open_session(path: Path, device: Device, *, threads: int = 0) -> OnnxSession:
+    """Load a graph.
+
+    Args:
+        path: an ONNX file, its external data beside it.
+        device: from `providers.choose`.
+        threads: that one run may use on the CPU; 0 for one a core.
+
+    Raises:
+        RuntimeFailure: ONNX Runtime cannot load the graph.
+        ProviderUnavailable: the session would run on another provider.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Idle threads that spin take the cores from decoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    with _translated():
+        session = onnxruntime.InferenceSession(path, options, providers=list(device.options))
+    got = session.get_providers()
+    if got[0] != device.first:
+        raise ProviderUnavailable(
+            f"{path.name} was to run on {device.first}, but ONNX Runtime chose {got[0]}"
+        )
+    return OnnxSession(
+        session,
+        tuple(spec.name for spec in session.get_inputs()),
+        tuple(spec.name for spec in session.get_outputs()),
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what ONNX Runtime raises into our errors."""
+    try:
+        yield
+    except _FAILURES as error:
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RuntimeFailure(f"ONNX Runtime: {first_line}") from error

@@ -1,0 +1,59 @@
+"""What can be set, from the environment or by the command line; docs/service.md lists it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import models
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.runtime.providers import Provider
+
+Count = Annotated[int, Field(ge=1)]
+
+ZOO = Path(models.__file__).parent / "zoo"
+
+
+class Settings(BaseSettings):
+    """Read once, from `SEEWHY_*`; arguments come before the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="SEEWHY_", frozen=True, extra="forbid")
+
+    repository: Path = Field(default=ZOO, description="the folder that holds the bundles")
+    default_model: str | None = Field(
+        default=None,
+        description="the model where a request names none; unset: `efficientnet_lite0` where "
+        "the repository has it, else its only model",
+    )
+    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="the port to listen on; 0: any")
+    provider: Provider = Field(
+        default=Provider.AUTO,
+        description="what runs the graphs: `auto`, `cuda`, `tensorrt` or `cpu`",
+    )
+    max_upload_bytes: Count = Field(
+        default=32 * 2**20, description="the largest request body, in bytes"
+    )
+    max_pixels: Count = Field(
+        default=50_000_000, description="the largest photo, in pixels (width x height)"
+    )
+    max_images: Count = Field(default=32, description="most images in one request")
+    max_models: Count = Field(
+        default=4, description="most models loaded at once; the longest unused one is given up"
+    )
+    max_batch: Count = Field(default=16, description="most images run at once")
+    queue_size: Count = Field(
+        default=256,
+        description="most images let in and not yet done, at each stage; beyond it, the answer is "
+        "503 with Retry-After",
+    )
+    threads: int = Field(
+        default=0, ge=0, description="threads of one run on the CPU; 0: one for each core"
+    )
+    decode_threads: Count = Field(default=4, description="threads that decode images")
+    explain_threads: Count = Field(
+        default=4, description="threads that make explanations from what the graphs compute"
+    )
+    shutdown_seconds: Count = Field(
+        default=30, description="how long requests in flight may take once a shutdown begins"
+    )
