@@ -1,0 +1,84 @@
+"""VJPs of reductions, softmax and normalisation."""
+
+import onnx_ir as ir
+
+from models.errors import ExportError
+from training.gradient.elementwise import Gradients
+from training.gradient.tape import (
+    Tape,
+    constant_of,
+    dimensions,
+    input_of,
+    integer,
+    number,
+    optional_input,
+    static,
+)
+
+
+def reduce_mean(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
+    """The mean spreads its gradient evenly."""
+    x = input_of(node, 0)
+    count = 1
+    for axis in _axes(node):
+        count *= static(x, axis)
+    yield x, _spread_over(tape, node, tape.scale(dy, 1 / count, x))
+
+
+def reduce_sum(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
+    """The sum copies its gradient."""
+    yield input_of(node, 0), _spread_over(tape, node, dy)
+
+
+def softmax(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
+    """dx = y (dy - sum(y dy))."""
+    y, axis = node.outputs[0], integer(node, "axis", -1)
+    weighted = tape.op("Mul", dy, y)
+    total = tape.op("ReduceSum", weighted, tape.constant([axis]), keepdims=1)
+    yield input_of(node, 0), tape.op("Sub", weighted, tape.op("Mul", y, total))
+
+
+def layer_norm(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
+    """y = scale n + bias, n = (x - mean) / deviation, over the axes from `axis` on.
+
+    dx = (g - mean(g) - n mean(g n)) / deviation, with g = scale dy.
+    """
+    x, scale = input_of(node, 0), input_of(node, 1)
+    rank = len(dimensions(x))
+    axes = tape.constant(range(integer(node, "axis", -1) % rank, rank))
+    centred = tape.op("Sub", x, tape.op("ReduceMean", x, axes, keepdims=1))
+    variance = tape.op("ReduceMean", tape.op("Mul", centred, centred), axes, keepdims=1)
+    epsilon = tape.constant(number(node, "epsilon", 1e-5), x)
+    deviation = tape.op("Sqrt", tape.op("Add", variance, epsilon))
+    normal = tape.op("Div", centred, deviation)
+    g = tape.op("Mul", dy, scale)
+    along = tape.op("ReduceMean", tape.op("Mul", g, normal), axes, keepdims=1)
+    across = tape.op("Sub", g, tape.op("ReduceMean", g, axes, keepdims=1))
+    yield x, tape.op("Div", tape.op("Sub", across, tape.op("Mul", normal, along)), deviation)
+
+
+def batch_norm(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
+    """In evaluation mode an affine map by channel: dx = dy scale / sqrt(variance + epsilon)."""
+    x, scale, variance = input_of(node, 0), input_of(node, 1), input_of(node, 4)
+    if integer(node, "training_mode", 0):
+        raise ExportError(f"{node.name}: batch normalisation is in training mode")
+    epsilon = tape.constant(number(node, "epsilon", 1e-5), x)
+    slope = tape.op("Div", scale, tape.op("Sqrt", tape.op("Add", variance, epsilon)))
+    by_channel = tape.constant([-1] + [1] * (len(dimensions(x)) - 2))
+    yield x, tape.op("Mul", dy, tape.op("Reshape", slope, by_channel))
+
+
+def _axes(node: ir.Node) -> list[int]:
+    axes = optional_input(node, 1)
+    rank = len(dimensions(input_of(node, 0)))
+    if axes is None:
+        return list(range(rank))
+    return [int(axis) % rank for axis in constant_of(axes, "the axes of a reduction")]
+
+
+def _spread_over(tape: Tape, node: ir.Node, dy: ir.Value) -> ir.Value:
+    x = input_of(node, 0)
+    kept = dy if integer(node, "keepdims", 1) else tape.op(
+        "Unsqueeze", dy, tape.constant(_axes(node))
+    )
+    return tape.op("Expand", kept, tape.shape_of(x))

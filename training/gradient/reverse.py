@@ -1,0 +1,72 @@
+"""Reverse accumulation (Griewank & Walther, Evaluating Derivatives, chapter 3)."""
+
+from collections import defaultdict
+
+import onnx_ir as ir
+
+from models.errors import ExportError
+from training.gradient.rules import RULES
+from training.gradient.tape import Tape
+
+FLOATING = frozenset(
+    {ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16}
+)
+
+
+def append_gradient(
+    graph: ir.Graph, output: ir.Value, output_gradient: ir.Value, wrt: ir.Value
+) -> ir.Value:
+    """Append to `graph` the nodes that carry a gradient from `output` back to `wrt`.
+
+    Args:
+        graph: topologically sorted; it is changed in place.
+        output: the value that is differentiated, say the logits [N, K].
+        output_gradient: its cotangent, of the same shape and dtype.
+        wrt: the value to differentiate with respect to; an input or any inner value.
+
+    Returns:
+        The gradient, of the shape and dtype of `wrt`.
+
+    Raises:
+        ExportError: an operator between the two has no rule, or `output` does not
+            depend on `wrt`.
+    """
+    forward = list(graph)
+    path = _values_between(forward, wrt, output)
+    tape = Tape(graph, path)
+    pending: dict[ir.Value, list[ir.Value]] = defaultdict(list)
+    pending[output].append(output_gradient)
+    for node in reversed(forward):
+        if not any(value in path and value is not wrt for value in node.outputs):
+            continue
+        gradients = [_total(tape, pending.pop(value, [])) for value in node.outputs]
+        rule = RULES.get(node.op_type)
+        if rule is None:
+            raise ExportError(f"no gradient rule for the operator {node.op_type} ({node.name})")
+        for value, gradient in rule(tape, node, *gradients):
+            pending[value].append(gradient)
+    total = _total(tape, pending.pop(wrt, []))
+    if total is None:
+        raise ExportError(f"{output.name} does not depend on {wrt.name}")
+    return total
+
+
+def _values_between(
+    nodes: list[ir.Node], wrt: ir.Value, output: ir.Value
+) -> frozenset[ir.Value]:
+    """The floating-point values that depend on `wrt` and that `output` depends on."""
+    downstream = {wrt}
+    for node in nodes:
+        if any(value in downstream for value in node.inputs):
+            downstream.update(value for value in node.outputs if value.dtype in FLOATING)
+    upstream = {output}
+    for node in reversed(nodes):
+        if any(value in upstream for value in node.outputs):
+            upstream.update(value for value in node.inputs if value in downstream)
+    return frozenset(downstream & upstream)
+
+
+def _total(tape: Tape, gradients: list[ir.Value]) -> ir.Value | None:
+    if len(gradients) <= 1:
+        return gradients[0] if gradients else None
+    return tape.op("Sum" if len(gradients) > 2 else "Add", *gradients)  # noqa: PLR2004 - Add is fused, Sum takes any number
