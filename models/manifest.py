@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION: Literal[1] = 1
 
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
+
 
 class Graph(StrEnum):
     """The ONNX graphs of a bundle; DESIGN's table of files says what each computes."""
@@ -23,10 +25,12 @@ class Graph(StrEnum):
 
 
 class Resampling(StrEnum):
-    """Resampling filters, named as Pillow names them."""
+    """Resampling filters, named as Pillow names them.
 
-    NEAREST = "nearest"
-    BOX = "box"
+    Nearest and box are left out: no classifier is trained with them, and their weights jump,
+    so that rounding alone decides which pixel they take.
+    """
+
     BILINEAR = "bilinear"
     HAMMING = "hamming"
     BICUBIC = "bicubic"
@@ -41,6 +45,7 @@ class Frozen(BaseModel):
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
 
 class Preprocessing(Frozen):
@@ -156,7 +161,7 @@ class Manifest(Frozen):
     """`manifest.json`."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=100)
+    name: str = Field(pattern=NAME_PATTERN, max_length=100)
     version: PositiveInt
     labels: tuple[str, ...] = Field(min_length=1)
     preprocessing: Preprocessing
@@ -169,7 +174,7 @@ class Manifest(Frozen):
     provenance: Provenance
     metrics: dict[str, float]
     calibration: Calibration | None
-    sha256: dict[str, Sha256] = Field(description="of every other file, by name")
+    sha256: dict[FileName, Sha256] = Field(description="of every other file, by name")
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

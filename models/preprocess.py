@@ -20,8 +20,6 @@ from models.photo import DEFAULT_LIMITS, Limits
 MARGIN = 2
 
 _FILTERS = {
-    Resampling.NEAREST: Image.Resampling.NEAREST,
-    Resampling.BOX: Image.Resampling.BOX,
     Resampling.BILINEAR: Image.Resampling.BILINEAR,
     Resampling.HAMMING: Image.Resampling.HAMMING,
     Resampling.BICUBIC: Image.Resampling.BICUBIC,

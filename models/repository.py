@@ -1,0 +1,196 @@
+"""A repository: a folder of bundles, `<root>/<name>/<version>/`.
+
+Versions are positive integers and never change once published. A bundle is copied into a
+hidden folder beside its place and renamed, so a reader sees all of it or nothing. What is
+served by default is the highest version, unless the file `<root>/<name>/current` names
+another: `rollback` writes it and `publish` removes it.
+"""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from models import bundle
+from models.bundle import Bundle
+from models.errors import BundleInvalid, BundleNotFound
+from models.manifest import NAME_PATTERN
+
+CURRENT = "current"
+
+_NAME = re.compile(NAME_PATTERN)
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The bundles under one folder."""
+
+    root: Path
+
+    def names(self) -> list[str]:
+        """The names that have at least one version, sorted.
+
+        Raises:
+            BundleNotFound: the root folder is not there.
+        """
+        try:
+            names = sorted(path.name for path in self.root.iterdir() if path.is_dir())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BundleNotFound(f"there is no repository at {self.root}") from error
+        return [name for name in names if _NAME.fullmatch(name) and self._folders(name)]
+
+    def versions(self, name: str) -> list[int]:
+        """The versions of a name, ascending.
+
+        Raises:
+            BundleNotFound: there is no such name; the message says which there are.
+        """
+        # A name is only ever compared with those listed, so "../secret" is simply not found.
+        names = self.names()
+        if name not in names:
+            raise BundleNotFound(f"there is no bundle {name!r}; there are: {_listed(names)}")
+        return self._folders(name)
+
+    def current(self, name: str) -> int:
+        """The version that is served by default.
+
+        Raises:
+            BundleNotFound: there is no such name.
+            BundleInvalid: the pointer file names no version.
+        """
+        versions = self.versions(name)
+        try:
+            text = (self.root / name / CURRENT).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return versions[-1]
+        if not _VERSION.fullmatch(text) or int(text) not in versions:
+            raise BundleInvalid(
+                f"{self.root / name / CURRENT} says {text!r}; the versions are: {_listed(versions)}"
+            )
+        return int(text)
+
+    def open(self, name: str, version: int | None = None) -> Bundle:
+        """Read a bundle's manifest; the current version's by default.
+
+        Raises:
+            BundleNotFound: no such name or version; the message says which there are.
+            BundleInvalid: the manifest is broken, or is another bundle's.
+        """
+        if version is None:
+            version = self.current(name)
+        elif version not in (versions := self.versions(name)):
+            raise BundleNotFound(f"{name} has no version {version}; there are: {_listed(versions)}")
+        directory = self.root / name / str(version)
+        found = bundle.read(directory)
+        if (found.manifest.name, found.manifest.version) != (name, version):
+            raise BundleInvalid(f"{directory} holds {found}")
+        return found
+
+    def next_version(self, name: str) -> int:
+        """The version that a new bundle of this name should state; 1 for a new name."""
+        return max(self._folders(name), default=0) + 1 if _NAME.fullmatch(name) else 1
+
+    def publish(self, staged: Path) -> Bundle:
+        """Copy a finished bundle into the repository and make it current.
+
+        Its name and version are its manifest's. The version has to be higher than every
+        published one (see `next_version`). Files that the manifest does not list stay
+        behind.
+
+        Raises:
+            BundleNotFound: `staged` holds no manifest.
+            BundleInvalid: the bundle is broken, or its version is not a new highest.
+        """
+        source = bundle.read(staged)
+        name, version = source.manifest.name, source.manifest.version
+        if version < self.next_version(name):
+            raise BundleInvalid(
+                f"{source} cannot be published: the next version is {self.next_version(name)}"
+            )
+        home = self.root / name
+        home.mkdir(parents=True, exist_ok=True)
+        with _temporary_folder(home) as temporary:
+            for file in [*source.manifest.sha256, bundle.MANIFEST]:
+                _copy_durably(staged / file, temporary / file)
+            bundle.verify(Bundle(temporary, source.manifest))
+            _sync_folder(temporary)
+            try:
+                temporary.rename(home / str(version))
+            except OSError as error:
+                if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise BundleInvalid(f"{source} has just been published by another") from error
+                raise
+        (home / CURRENT).unlink(missing_ok=True)
+        _sync_folder(home)
+        return self.open(name, version)
+
+    def rollback(self, name: str, version: int | None = None) -> Bundle:
+        """Make another version current; the one before the current one by default.
+
+        Raises:
+            BundleNotFound: no such name or version, or nothing to go back to.
+            BundleInvalid: the version's manifest is broken.
+        """
+        if version is None:
+            current = self.current(name)
+            earlier = [v for v in self.versions(name) if v < current]
+            if not earlier:
+                raise BundleNotFound(f"{name} has no version before {current}")
+            version = earlier[-1]
+        found = self.open(name, version)
+        home = self.root / name
+        temporary = home / f".{CURRENT}-{uuid4().hex}"
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(f"{version}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(home / CURRENT)
+        _sync_folder(home)
+        return found
+
+    def _folders(self, name: str) -> list[int]:
+        home = self.root / name
+        if not home.is_dir():
+            return []
+        folders = (path.name for path in home.iterdir() if path.is_dir())
+        return sorted(int(folder) for folder in folders if _VERSION.fullmatch(folder))
+
+
+@contextmanager
+def _temporary_folder(home: Path) -> Iterator[Path]:
+    """A hidden folder (same file system, ordinary permissions), gone if it is not renamed."""
+    temporary = home / f".publish-{uuid4().hex}"
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _copy_durably(source: Path, target: Path) -> None:
+    try:
+        reader = source.open("rb")
+    except FileNotFoundError as error:
+        raise BundleInvalid(f"{source} is missing") from error
+    with reader, target.open("wb") as writer:
+        shutil.copyfileobj(reader, writer)
+        writer.flush()
+        os.fsync(writer.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _listed(items: list[str] | list[int]) -> str:
+    return ", ".join(map(str, items)) or "none"
