@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 # Imported here, or Pillow imports all of its plugins at the first WebP or TIFF.
-from PIL import ExifTags, Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from models.errors import CorruptImage, EmptyImage, ImageError, ImageTooLarge, UnsupportedFormat
 
@@ -101,7 +101,7 @@ def decode(data: bytes, limits: Limits, *, at_least: int | None = None) -> Photo
 
     Raises:
         EmptyImage: there are no bytes.
-        UnsupportedFormat: not one of our formats, or pixels that have no defined white.
+        UnsupportedFormat: not one of our formats, or 32-bit or Lab pixels.
         CorruptImage: the content is broken or cut off.
         ImageTooLarge: more pixels than `limits` allow, found before decoding them.
     """
@@ -143,6 +143,8 @@ def _translated(form: str) -> Iterator[None]:
         raise ImageTooLarge(f"the {form} claims more pixels than any photo has") from error
     except MemoryError as error:
         raise ImageTooLarge(f"there is not enough memory to decode this {form}") from error
+    except UnidentifiedImageError as error:
+        raise CorruptImage(f"the {form} has a broken header") from error
     except Exception as error:
         raise CorruptImage(f"the {form} is broken or cut off: {error}") from error
 
@@ -186,8 +188,8 @@ def _to_rgb(stored: Image.Image) -> Image.Image:
         return photo
     if stored.mode not in _DIRECT_MODES:
         raise UnsupportedFormat(
-            f"pixels of Pillow's mode {stored.mode} have no defined white: "
-            "convert the image to 8 or 16 bits a channel"
+            f"pixels of type {stored.mode} are not supported: "
+            "convert the image to RGB or grey, with 8 or 16 bits a channel"
         )
     return stored.convert("RGB")
 
