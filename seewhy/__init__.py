@@ -1,1 +1,16 @@
-"""The front door: the command line and the HTTP client."""
+"""The front door: the command line and the HTTP clients."""
+
+from models.errors import SeeWhyError, ServerError
+from seewhy.client import AsyncClient, Client
+from service.api.schemas import Classification, Classified, Explanation, Failed
+
+__all__ = [
+    "AsyncClient",
+    "Classification",
+    "Classified",
+    "Client",
+    "Explanation",
+    "Failed",
+    "SeeWhyError",
+    "ServerError",
+]

@@ -1,0 +1,132 @@
+"""Requests to the service and how their answers are read: no input or output over the network.
+
+`Client` and `AsyncClient` both send what these functions make.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypedDict, TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+from models.errors import ServerError
+from service.api.schemas import (
+    Classification,
+    Classifications,
+    Classified,
+    Explanation,
+    Failed,
+    Problem,
+)
+
+Image = str | Path | bytes
+"""A photo: the path of its file, or the encoded bytes themselves."""
+
+Result = TypeVar("Result")
+
+
+class ClassifyOptions(TypedDict, total=False):
+    """How to classify; what is left out or None is the service's to choose."""
+
+    top_k: int | None
+    model: str | None
+    version: int | None
+
+
+class ExplainOptions(TypedDict, total=False):
+    """How to explain; `target` is a class index or label, by default the top class."""
+
+    method: str | None
+    target: int | str | None
+    model: str | None
+    version: int | None
+
+
+@dataclass(frozen=True)
+class Call(Generic[Result]):
+    """A POST to `path` with httpx's `arguments`, and how a successful answer is read."""
+
+    path: str
+    read: Callable[[httpx.Response], Result]
+    arguments: Mapping[str, Any]
+
+    def result(self, response: httpx.Response) -> Result:
+        """What the response says.
+
+        Raises:
+            ServerError: it is an error, or not what this client understands.
+        """
+        status = response.status_code
+        if not response.is_success:
+            raise ServerError(_problem(response), status=status)
+        try:
+            return self.read(response)
+        except ValidationError as error:
+            raise ServerError(f"{response.url} gave an unreadable answer", status=status) from error
+
+
+def classify(image: Image, options: ClassifyOptions) -> Call[Classification]:
+    """One photo as a raw body."""
+    return Call(
+        "/classify",
+        lambda response: Classification.model_validate_json(response.content),
+        _raw(image, options, accept="application/json"),
+    )
+
+
+def classify_many(
+    images: Iterable[Image], options: ClassifyOptions
+) -> Call[list[Classified | Failed]]:
+    """Several photos as one multipart body."""
+    return Call(
+        "/classify",
+        lambda response: Classifications.model_validate_json(response.content).results,
+        {
+            "files": [("images", _encoded(image)) for image in images],
+            "data": {"options": json.dumps(_given(options))},
+        },
+    )
+
+
+def explain(image: Image, options: ExplainOptions) -> Call[Explanation]:
+    """One photo's saliency map, as numbers."""
+    return Call(
+        "/explain",
+        lambda response: Explanation.model_validate_json(response.content),
+        _raw(image, options, accept="application/json"),
+    )
+
+
+def heat_map(image: Image, options: ExplainOptions) -> Call[bytes]:
+    """One photo with its saliency map drawn over it."""
+    return Call(
+        "/explain",
+        lambda response: response.content,
+        _raw(image, options, accept="image/png"),
+    )
+
+
+def _raw(image: Image, options: ClassifyOptions | ExplainOptions, *, accept: str) -> dict[str, Any]:
+    return {
+        "params": _given(options),
+        "content": _encoded(image),
+        "headers": {"Accept": accept, "Content-Type": "application/octet-stream"},
+    }
+
+
+def _given(options: ClassifyOptions | ExplainOptions) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _encoded(image: Image) -> bytes:
+    return image if isinstance(image, bytes) else Path(image).read_bytes()
+
+
+def _problem(response: httpx.Response) -> str:
+    try:
+        return Problem.model_validate_json(response.content).detail
+    except ValidationError:  # a proxy's page, say
+        return f"{response.url} answered {response.status_code} {response.reason_phrase}"

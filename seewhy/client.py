@@ -1,0 +1,139 @@
+"""HTTP clients of the service: `Client` blocks, `AsyncClient` is awaited.
+
+Both raise `ServerError` where the service answers with an error or not at all, and OSError
+where a photo's file cannot be read.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Self, Unpack
+
+import httpx
+
+from models.errors import ServerError
+from seewhy import calls
+from seewhy.calls import Call, ClassifyOptions, ExplainOptions, Image, Result
+from seewhy.retry import pause
+from service.api.schemas import Classification, Classified, Explanation, Failed
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+DEFAULT_TIMEOUT = 30.0
+
+
+class Client:
+    """A blocking client; use it as a context manager, or call `close`.
+
+    A service that is overloaded or still loading is asked again when its Retry-After says.
+    `timeout` is the number of seconds after which nothing is sent again; it bounds every
+    single wait for the network too.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout, transport=transport)
+        self._timeout = timeout
+
+    def classify(self, image: Image, **options: Unpack[ClassifyOptions]) -> Classification:
+        """What a photo shows: its `top_k` most probable classes."""
+        return self._send(calls.classify(image, options))
+
+    def classify_many(
+        self, images: Iterable[Image], **options: Unpack[ClassifyOptions]
+    ) -> list[Classified | Failed]:
+        """Several photos in one request, in order; a bad one fails alone, in its place."""
+        return self._send(calls.classify_many(images, options))
+
+    def explain(self, image: Image, **options: Unpack[ExplainOptions]) -> Explanation:
+        """Where in a photo the evidence for a class lies, as numbers."""
+        return self._send(calls.explain(image, options))
+
+    def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
+        """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
+        return self._send(calls.heat_map(image, options))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send(self, call: Call[Result]) -> Result:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            with _translated():
+                response = self._http.post(call.path, **call.arguments)
+            seconds = pause(response, deadline - time.monotonic())
+            if seconds is None:
+                return call.result(response)
+            time.sleep(seconds)
+
+
+class AsyncClient:
+    """`Client` for asyncio: the same calls, awaited."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, transport=transport)
+        self._timeout = timeout
+
+    async def classify(self, image: Image, **options: Unpack[ClassifyOptions]) -> Classification:
+        """What a photo shows: its `top_k` most probable classes."""
+        return await self._send(calls.classify(image, options))
+
+    async def classify_many(
+        self, images: Iterable[Image], **options: Unpack[ClassifyOptions]
+    ) -> list[Classified | Failed]:
+        """Several photos in one request, in order; a bad one fails alone, in its place."""
+        return await self._send(calls.classify_many(images, options))
+
+    async def explain(self, image: Image, **options: Unpack[ExplainOptions]) -> Explanation:
+        """Where in a photo the evidence for a class lies, as numbers."""
+        return await self._send(calls.explain(image, options))
+
+    async def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
+        """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
+        return await self._send(calls.heat_map(image, options))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _send(self, call: Call[Result]) -> Result:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            with _translated():
+                response = await self._http.post(call.path, **call.arguments)
+            seconds = pause(response, deadline - time.monotonic())
+            if seconds is None:
+                return call.result(response)
+            await asyncio.sleep(seconds)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise ServerError(f"no answer: {error or type(error).__name__}") from error

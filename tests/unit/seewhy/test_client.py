@@ -1,0 +1,221 @@
+import asyncio
+import email.policy
+import json
+import subprocess
+import sys
+from email.parser import BytesParser
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from seewhy import AsyncClient, Classified, Client, Failed, ServerError
+
+TIMINGS = {"read": 0.1, "decode": 2.0, "queue": 0.1, "inference": 9.8, "total": 12.3}
+CAT = {"label": "tabby, tabby cat", "index": 281, "probability": 0.61}
+MODEL = {"name": "efficientnet_lite0", "version": 1}
+
+
+def classified(image_id: str = "r/0") -> dict[str, Any]:
+    return {"image_id": image_id, "predictions": [CAT], "calibrated": False, "timings_ms": TIMINGS}
+
+
+def classification() -> dict[str, Any]:
+    return {"request_id": "r", "model": MODEL, **classified()}
+
+
+def problem(status: int, detail: str) -> dict[str, Any]:
+    return {
+        "type": "urn:seewhy:corrupt-image",
+        "title": "Corrupt image",
+        "status": status,
+        "detail": detail,
+        "request_id": "r",
+    }
+
+
+def client(*answers: httpx.Response, timeout: float = 5.0) -> tuple[Client, list[httpx.Request]]:
+    """A client whose server gives these answers, and the requests that it gets."""
+    requests: list[httpx.Request] = []
+    left = iter(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return next(left)
+
+    return Client("http://server", timeout=timeout, transport=httpx.MockTransport(answer)), requests
+
+
+def parts(request: httpx.Request) -> list[tuple[str | None, bytes]]:
+    """The names and contents of a multipart request, read by the standard library."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    message = BytesParser(policy=email.policy.HTTP).parsebytes(head + request.content)
+    return [
+        (part["content-disposition"].params.get("name"), bytes(part.get_payload(decode=True)))
+        for part in message.iter_parts()
+    ]
+
+
+def test_classify_sends_a_raw_body_and_the_options_that_were_given() -> None:
+    seewhy, requests = client(httpx.Response(200, json=classification()))
+
+    found = seewhy.classify(b"photo", top_k=3, model=None)
+
+    assert found.predictions[0].label == "tabby, tabby cat"
+    assert found.model.version == 1
+    assert requests[0].url == "http://server/classify?top_k=3"
+    assert requests[0].content == b"photo"
+    assert requests[0].headers["content-type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_photo_can_be_a_path(tmp_path: Path, kind: type[str] | type[Path]) -> None:
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(b"from a file")
+    seewhy, requests = client(httpx.Response(200, json=classification()))
+
+    seewhy.classify(kind(file))
+
+    assert requests[0].content == b"from a file"
+
+
+def test_classify_many_sends_one_multipart_request_and_keeps_the_order() -> None:
+    results = [classified("r/0"), {"image_id": "r/1", "error": problem(422, "cut off")}]
+    answer = httpx.Response(200, json={"request_id": "r", "model": MODEL, "results": results})
+    seewhy, requests = client(answer)
+
+    first, second = seewhy.classify_many([b"one", b"two"], top_k=1)
+
+    assert isinstance(first, Classified)
+    assert isinstance(second, Failed)
+    assert second.error.detail == "cut off"
+    (options_name, options), *images = sorted(
+        parts(requests[0]), key=lambda part: part[0] != "options"
+    )
+    assert (options_name, json.loads(options)) == ("options", {"top_k": 1})
+    assert images == [("images", b"one"), ("images", b"two")]
+
+
+def test_explain_reads_the_map() -> None:
+    explanation = {
+        "method": "gradcam",
+        "target": CAT,
+        "map": {"dtype": "float32", "shape": [1, 2], "data": [[0.0, 1.5]]},
+        "box": [0, 0, 10, 20],
+        "passes": 1,
+        "note": None,
+    }
+    answer = {
+        "request_id": "r",
+        "model": MODEL,
+        "image_id": "r/0",
+        "explanation": explanation,
+        "timings_ms": TIMINGS | {"explain": 1.0},
+    }
+    seewhy, requests = client(httpx.Response(200, json=answer))
+
+    found = seewhy.explain(b"photo", method="gradcam", target=281)
+
+    assert found.explanation.map.data == [[0.0, 1.5]]
+    assert dict(requests[0].url.params) == {"method": "gradcam", "target": "281"}
+    assert requests[0].headers["accept"] == "application/json"
+
+
+def test_heat_map_asks_for_a_png() -> None:
+    seewhy, requests = client(httpx.Response(200, content=b"\x89PNG"))
+
+    assert seewhy.heat_map(b"photo") == b"\x89PNG"
+    assert requests[0].headers["accept"] == "image/png"
+
+
+def test_an_error_says_what_the_service_said() -> None:
+    seewhy, _ = client(httpx.Response(422, json=problem(422, "the JPEG is cut off")))
+
+    with pytest.raises(ServerError, match=r"^the JPEG is cut off$") as caught:
+        seewhy.classify(b"photo")
+
+    assert caught.value.status == 422
+
+
+def test_an_error_that_is_no_problem_object_is_told_by_its_status() -> None:
+    seewhy, _ = client(httpx.Response(502, html="<h1>proxy</h1>"))
+
+    with pytest.raises(ServerError, match="502 Bad Gateway") as caught:
+        seewhy.classify(b"photo")
+
+    assert caught.value.status == 502
+
+
+def test_an_answer_that_makes_no_sense_is_an_error() -> None:
+    seewhy, _ = client(httpx.Response(200, json={"hello": "world"}))
+
+    with pytest.raises(ServerError, match="unreadable"):
+        seewhy.classify(b"photo")
+
+
+def test_no_answer_is_an_error_without_status() -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused", request=request)
+
+    seewhy = Client(transport=httpx.MockTransport(refuse))
+
+    with pytest.raises(ServerError, match="connection refused") as caught:
+        seewhy.classify(b"photo")
+
+    assert caught.value.status is None
+
+
+def busy(seconds: float) -> httpx.Response:
+    return httpx.Response(503, json=problem(503, "full"), headers={"Retry-After": str(seconds)})
+
+
+def test_a_busy_service_is_asked_again_with_the_same_photo() -> None:
+    seewhy, requests = client(busy(0), busy(0.01), httpx.Response(200, json=classification()))
+
+    found = seewhy.classify(b"photo")
+
+    assert found.request_id == "r"
+    assert [request.content for request in requests] == [b"photo"] * 3
+
+
+def test_a_service_that_stays_busy_past_the_timeout_is_an_error() -> None:
+    seewhy, requests = client(busy(0), busy(60), timeout=1)
+
+    with pytest.raises(ServerError, match="full") as caught:
+        seewhy.classify(b"photo")
+
+    assert caught.value.status == 503
+    assert len(requests) == 2
+
+
+def test_the_asynchronous_client_does_the_same() -> None:
+    answers = iter(
+        [
+            busy(0),
+            httpx.Response(200, json=classification()),
+            httpx.Response(200, content=b"\x89PNG"),
+            httpx.Response(422, json=problem(422, "cut off")),
+        ]
+    )
+    transport = httpx.MockTransport(lambda _: next(answers))
+
+    async def scenario() -> None:
+        async with AsyncClient("http://server", transport=transport) as seewhy:
+            assert (await seewhy.classify(b"photo")).predictions[0].index == 281
+            assert await seewhy.heat_map(b"photo") == b"\x89PNG"
+            with pytest.raises(ServerError, match="cut off"):
+                await seewhy.explain(b"photo")
+
+    asyncio.run(scenario())
+
+
+def test_importing_seewhy_loads_neither_runtime_nor_torch_nor_web_framework() -> None:
+    heavy = "{'onnxruntime', 'torch', 'fastapi', 'uvicorn'}"
+    program = f"import seewhy, sys; print({heavy} & set(sys.modules) or 'none')"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "none"
