@@ -2,7 +2,7 @@
 
 `golden.npz` holds a few inputs (`image` uint8 [N, H, W, 3], `cotangent` float32 [N, K],
 `softmax_weight` float32 [N]) and, under the name of each graph output, what PyTorch in
-float64 computed for them (spatial outputs stored as float16: they are compared by cosine).
+float64 computed for them, stored as float32.
 """
 
 import zipfile

@@ -1,6 +1,7 @@
 """The four graphs of a bundle, from one exported forward pass."""
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -17,7 +18,7 @@ from models.errors import ExportError
 from models.manifest import Graph
 from training.backbones import Layout
 from training.gradient import append_gradient
-from training.gradient.tape import Tape, dimensions, dtype_of, static
+from training.gradient.tape import Tape, dimensions, static
 from training.instrument import Instrumented
 
 OPSET = 18
@@ -86,8 +87,6 @@ def replace_global_pooling(network: nn.Module) -> Instrumented:
     PyTorch lowers the pooling of a channels-last tensor to `as_strided`, which has neither
     a dynamic batch nor a gradient rule.
     """
-    import copy  # noqa: PLC0415
-
     network = copy.deepcopy(network)
     for parent in list(network.modules()):
         for name, child in parent.named_children():
@@ -152,7 +151,6 @@ def _gradient(forward: ir.Model) -> ir.Model:
     softmax = tape.op("Softmax", logits, axis=-1)
     seed = tape.op("Add", cotangent, tape.op("Mul", column, softmax))
     gradient = append_gradient(model.graph, logits, seed, image)
-    gradient.shape = image.shape
     return _finish(model, {"logits": logits, "input_gradient": gradient})
 
 
@@ -215,8 +213,6 @@ def _finish(model: ir.Model, outputs: Mapping[str, ir.Value]) -> ir.Model:
     graph.outputs.clear()
     for name, value in outputs.items():
         value.name = name
-        if value.type is None:
-            value.type = ir.TensorType(ir.DataType.from_numpy(dtype_of(graph.outputs[0])))
         graph.outputs.append(value)
     graph.sort()
     TIDY(model)

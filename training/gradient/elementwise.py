@@ -109,14 +109,14 @@ def hard_sigmoid(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     """dy/dx = alpha [0 < y < 1]."""
     x, y = input_of(node, 0), node.outputs[0]
     slope = tape.constant(number(node, "alpha", 0.2), x)
-    yield x, tape.op("Mul", dy, _inside(tape, y, slope))
+    yield x, tape.op("Mul", dy, _inside(tape, y, slope, x))
 
 
 def hard_swish(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     """y = x h(x), h(x) = clip(x / 6 + 1/2, 0, 1); dy/dx = h + x [0 < h < 1] / 6."""
     x = input_of(node, 0)
     h = tape.op("HardSigmoid", x, alpha=1 / 6, beta=0.5)
-    slope = tape.op("Add", h, _inside(tape, h, tape.scale(x, 1 / 6, x)))
+    slope = tape.op("Add", h, _inside(tape, h, tape.scale(x, 1 / 6, x), x))
     yield x, tape.op("Mul", dy, slope)
 
 
@@ -127,8 +127,8 @@ def erf(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     yield x, tape.op("Mul", dy, tape.scale(bell, 2 / math.sqrt(math.pi), x))
 
 
-def _inside(tape: Tape, y: ir.Value, value: ir.Value) -> ir.Value:
+def _inside(tape: Tape, y: ir.Value, value: ir.Value, like: ir.Value) -> ir.Value:
     """`value` where 0 < y < 1, else 0."""
-    zero, one = tape.constant(0, y), tape.constant(1, y)
+    zero, one = tape.constant(0, like), tape.constant(1, like)
     inside = tape.op("And", tape.op("Greater", y, zero), tape.op("Less", y, one))
     return tape.op("Where", inside, value, zero)

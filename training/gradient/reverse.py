@@ -48,6 +48,7 @@ def append_gradient(
     total = _total(tape, pending.pop(wrt, []))
     if total is None:
         raise ExportError(f"{output.name} does not depend on {wrt.name}")
+    total.type, total.shape = wrt.type, wrt.shape
     return total
 
 

@@ -1,0 +1,240 @@
+"""From a backbone and its weights to a bundle."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+import timm.data
+import torch
+
+from models import bundle as bundles
+from models.bundle import GOLDEN, Bundle
+from models.errors import ExportError
+from models.manifest import (
+    CamWeights,
+    ExplainedLayer,
+    Graph,
+    GraphSpec,
+    Provenance,
+    TensorSpec,
+    Tolerances,
+)
+from models.repository import Repository
+from service.runtime.loading import open_graph
+from service.runtime.providers import Provider, choose
+from training import graphs, weights_file
+from training import weights as weights_source
+from training.backbones import Backbone, backbone, parameters
+from training.golden import golden
+from training.instrument import Instrumented
+from training.weights_file import Place
+
+LIBRARIES = ("torch", "torchvision", "timm", "onnx", "onnx-ir", "onnxscript", "onnxruntime-gpu")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What to export.
+
+    `weights` is as `training.weights.load` takes it; `labels` one label a line, or None for
+    ImageNet's; `name` the bundle's, by default the backbone's.
+    """
+
+    backbone: str
+    weights: str = "default"
+    labels: Path | None = None
+    name: str | None = None
+    seed: int = 0
+
+    @property
+    def command(self) -> str:
+        """The command that makes the bundle again."""
+        options = [f"--backbone {self.backbone}", f"--weights {self.weights}"]
+        options += [] if self.labels is None else [f"--labels {self.labels.name}"]
+        options += [] if self.name is None else [f"--name {self.name}"]
+        options += [] if self.seed == 0 else [f"--seed {self.seed}"]
+        return f"seewhy export {' '.join(options)}"
+
+
+def export(request: Export, repository: Repository) -> Bundle:
+    """Export a backbone, check its graphs on ONNX Runtime, and publish the bundle.
+
+    Raises:
+        WeightsError: the weights cannot be had or do not fit.
+        ExportError: the backbone cannot be exported, or the labels do not fit it.
+        GoldenMismatch: a graph does not compute what PyTorch does.
+    """
+    chosen = backbone(request.backbone)
+    weights = weights_source.load(chosen, request.weights)
+    classes = weights_source.classes(chosen, weights)
+    labels = read_labels(request.labels, classes)
+    torch.manual_seed(request.seed)
+    module = chosen.build(classes)
+    weights_source.apply(module, weights)
+    network = Instrumented(module, chosen, chosen.preprocessing).eval()
+    name = request.name or chosen.name
+    provenance = Provenance(
+        backbone=chosen.name,
+        weights=weights.source,
+        licence=weights.licence,
+        created_by=request.command,
+        parameters=parameters(module),
+        seed=request.seed,
+        libraries=_libraries(),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        fields = {
+            "name": name,
+            "version": repository.next_version(name),
+            "labels": labels,
+            "provenance": provenance,
+        }
+        staged = write(network, chosen, Path(folder), fields, seed=request.seed)
+        check(staged)
+        return repository.publish(staged.directory)
+
+
+def write(
+    network: Instrumented,
+    chosen: Backbone,
+    directory: Path,
+    fields: Mapping[str, object],
+    *,
+    seed: int = 0,
+) -> Bundle:
+    """Write a network's bundle into an empty folder.
+
+    Args:
+        network: in evaluation mode, float32.
+        chosen: what the network is.
+        directory: an empty folder.
+        fields: the manifest's name, version, labels and provenance.
+        seed: of the golden inputs.
+
+    Raises:
+        ExportError: the network cannot be traced or differentiated.
+    """
+    preprocessing = chosen.preprocessing
+    models = graphs.build(network, chosen.layout, preprocessing.crop)
+    places = weights_file.save(models, directory)
+    arrays = golden(network, chosen.layout, preprocessing.crop, seed=seed)
+    np.savez_compressed(directory / GOLDEN, allow_pickle=False, **arrays)
+    explained = _explained_layer(network, arrays, places)
+    return bundles.write_manifest(
+        directory,
+        {
+            **fields,
+            "preprocessing": preprocessing,
+            "graphs": {graph: _spec(model) for graph, model in models.items()},
+            "opset": graphs.OPSET,
+            "precision": "fp32",
+            "tolerances": Tolerances(),
+            "explained_layer": explained,
+            "default_explanation": "gradient" if explained is None else "gradcam",
+            "metrics": {},
+            "calibration": None,
+        },
+    )
+
+
+def check(bundle: Bundle) -> None:
+    """Run every graph on the CPU and hold it against the golden outputs.
+
+    Raises:
+        GoldenMismatch: a graph does not compute what PyTorch does.
+    """
+    device = choose(Provider.CPU)
+    for graph in bundle.manifest.graphs:
+        open_graph(bundle, graph, device)
+
+
+def read_labels(path: Path | None, classes: int) -> tuple[str, ...]:
+    """The labels by class index; ImageNet's 1000 without a file.
+
+    Raises:
+        ExportError: there are more or fewer labels than classes, or no such file.
+    """
+    if path is None:
+        info = timm.data.ImageNetInfo()
+        labels = tuple(info.index_to_description(i) for i in range(info.num_classes()))
+        origin = "ImageNet"
+    else:
+        try:
+            labels = tuple(path.read_text(encoding="utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ExportError(f"cannot read the labels: {error}") from error
+        origin = str(path)
+    if len(labels) != classes:
+        raise ExportError(
+            f"{origin} has {len(labels)} labels, the network {classes} classes; "
+            "give a file with one label a line: --labels FILE"
+        )
+    return labels
+
+
+def _explained_layer(
+    network: Instrumented,
+    arrays: Mapping[str, npt.NDArray[np.generic]],
+    places: Mapping[str, Place],
+) -> ExplainedLayer | None:
+    if network.layer_name is None:
+        return None
+    channels, *grid = arrays["activations"].shape[1:]
+    return ExplainedLayer(
+        name=network.layer_name,
+        channels=channels,
+        grid=(grid[0], grid[1]),
+        cam=_cam_weights(network, arrays, places),
+    )
+
+
+def _cam_weights(
+    network: Instrumented,
+    arrays: Mapping[str, npt.NDArray[np.generic]],
+    places: Mapping[str, Place],
+) -> CamWeights | None:
+    """The classifier's weight, if the logits are linear in the activations' spatial mean."""
+    classifier = network.module.get_submodule(network.classifier_name)
+    name = f"module.{network.classifier_name}.weight"
+    if not isinstance(classifier, torch.nn.Linear) or name not in places:
+        return None
+    pooled = arrays["activations"].astype(np.float64).mean(axis=(2, 3))
+    weight = classifier.weight.detach().double().numpy()
+    if pooled.shape[1] != weight.shape[1]:
+        return None
+    bias = 0 if classifier.bias is None else classifier.bias.detach().double().numpy()
+    linear = pooled @ weight.T + bias
+    if not np.allclose(linear, arrays["logits"], rtol=1e-5, atol=1e-5 * np.abs(linear).max()):
+        return None
+    return CamWeights(weight=name, offset=places[name].offset, shape=weight.shape)
+
+
+def _spec(model: ir.Model) -> GraphSpec:
+    return GraphSpec(
+        inputs=tuple(_tensor_spec(value) for value in model.graph.inputs),
+        outputs=tuple(_tensor_spec(value) for value in model.graph.outputs),
+    )
+
+
+def _tensor_spec(value: ir.Value) -> TensorSpec:
+    if value.dtype is None or value.shape is None or value.name is None:
+        raise ExportError(f"the type of {value.name} is not known")
+    shape = tuple(dim if isinstance(dim, int) else "N" for dim in value.shape)
+    return TensorSpec.model_validate(
+        {"name": value.name, "dtype": value.dtype.numpy().name, "shape": shape}
+    )
+
+
+def _libraries() -> dict[str, str]:
+    versions = {}
+    for library in LIBRARIES:
+        try:
+            versions[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:  # onnxruntime-gpu is onnxruntime elsewhere
+            versions["onnxruntime"] = metadata.version("onnxruntime")
+    return versions
