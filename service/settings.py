@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import models
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+import models
 from service.runtime.providers import Provider
 
 Count = Annotated[int, Field(ge=1)]
@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     threads: int = Field(
         default=0, ge=0, description="threads of one run on the CPU; 0: one for each core"
     )
-    decode_threads: Count = Field(default=4, description="threads that decode images")
+    decode_threads: int = Field(
+        default=0, ge=0, description="threads that decode images; 0: one for each core"
+    )
     explain_threads: Count = Field(
         default=4, description="threads that make explanations from what the graphs compute"
     )

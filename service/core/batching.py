@@ -33,9 +33,7 @@ class BatchReport:
     """One batch, as it is reported to whoever keeps count."""
 
     rows: int
-    waiting: int
-    queue_seconds: tuple[float, ...]
-    inference_seconds: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -87,6 +85,11 @@ class BatchQueue:
         self._closed = False
         self._thread = Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
+
+    @property
+    def depth(self) -> int:
+        """The number of rows let in and not yet answered."""
+        return self._backlog.inside
 
     def submit(self, feeds: Arrays) -> Future[Answer]:
         """Queue one request.
@@ -175,14 +178,7 @@ class BatchQueue:
                     inference_seconds=seconds,
                 )
             )
-        self._report(
-            BatchReport(
-                rows=rows,
-                waiting=self._backlog.inside,
-                queue_seconds=tuple(started - request.arrived for request in batch),
-                inference_seconds=seconds,
-            )
-        )
+        self._report(BatchReport(rows, seconds))
 
 
 def _join(batch: Sequence[_Request]) -> Arrays:

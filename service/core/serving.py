@@ -79,10 +79,27 @@ class ServedModel:
         self._loader.start()
 
     @property
+    def calibrated(self) -> bool:
+        """Whether the probabilities were fitted to held-out data."""
+        return self.bundle.manifest.calibration is not None
+
+    @property
+    def temperature(self) -> float:
+        """What divides the logits; 1 where the bundle is not calibrated."""
+        calibration = self.bundle.manifest.calibration
+        return 1.0 if calibration is None else calibration.temperature
+
+    @property
     def status(self) -> dict[Graph, GraphStatus]:
         """The state of each graph that serves or will serve."""
         with self._lock:
             return dict(self._status)
+
+    @property
+    def depths(self) -> dict[Graph, int]:
+        """The rows let in and not yet answered, for each graph that is ready."""
+        with self._lock:
+            return {graph: queue.depth for graph, queue in self._queues.items()}
 
     @property
     def methods(self) -> list[str]:
@@ -141,7 +158,7 @@ class ServedModel:
                 return
             try:
                 runner = self._open_graph(self.bundle, graph)
-            except Exception as error:  # noqa: BLE001  # or the state would be "loading" for ever
+            except Exception as error:  # or the state would be "loading" for ever
                 logger.exception("%s of %s is not served", graph.filename, self.bundle)
                 with self._lock:
                     self._status[graph] = GraphStatus(State.FAILED, str(error))

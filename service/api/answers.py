@@ -1,0 +1,67 @@
+"""The shape that all answers about images share."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import Request
+
+from models.errors import ImageError
+from service.api import parts, problems
+from service.api.uploads import Upload
+from service.core.serving import ServedModel
+
+Answer = dict[str, Any]
+AnswerOne = Callable[[str, bytes], Awaitable[Answer]]
+
+
+async def answer(
+    request: Request, model: ServedModel, upload: Upload, answer_one: AnswerOne
+) -> Answer:
+    """Answer for one image, or for several in order.
+
+    One bad image of several fails alone, in its place.
+
+    Args:
+        request: the request.
+        model: the model that answers.
+        upload: the images.
+        answer_one: the answer for one image, given its id and its encoded bytes.
+
+    Raises:
+        SeeWhyError: from `answer_one`; of several images, the first that is no `ImageError`.
+    """
+    manifest, request_id = model.bundle.manifest, request.state.request_id
+    head = {
+        "request_id": request_id,
+        "model": {"name": manifest.name, "version": manifest.version},
+    }
+    ids = [f"{request_id}/{position}" for position in range(len(upload.images))]
+    if len(ids) == 1:
+        return {**head, **await answer_one(ids[0], upload.images[0])}
+    outcomes = await asyncio.gather(*map(answer_one, ids, upload.images), return_exceptions=True)
+    return {
+        **head,
+        "results": [
+            _in_place(outcome, image_id, request_id)
+            for image_id, outcome in zip(ids, outcomes, strict=True)
+        ],
+    }
+
+
+def timings(request: Request, stages: Mapping[str, float]) -> dict[str, float]:
+    """Report one image's stages, in seconds, to the metrics; return milliseconds and `total`."""
+    metrics = parts.of(request).metrics
+    for stage, seconds in stages.items():
+        metrics.stage(request.scope["route"].path, stage, seconds)
+    total = time.perf_counter() - request.state.started
+    return {stage: round(1000 * s, 3) for stage, s in {**stages, "total": total}.items()}
+
+
+def _in_place(outcome: Answer | BaseException, image_id: str, request_id: str) -> Answer:
+    if isinstance(outcome, ImageError):
+        return {"image_id": image_id, "error": problems.describe(outcome, request_id)}
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome

@@ -1,0 +1,49 @@
+"""`POST /classify`: what images show."""
+
+import json
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from service.api import parts, uploads
+from service.api.answers import answer, timings
+from service.api.documentation import PROBLEMS, image_body
+from service.api.pipeline import see
+from service.api.schemas import Classification, Classifications, ClassifyOptions
+from service.core.classification import predict
+
+router = APIRouter(tags=["images"])
+
+
+@router.post(
+    "/classify",
+    summary="What images show",
+    responses={200: {"model": Classification | Classifications}, **PROBLEMS},
+    openapi_extra=image_body({"top_k": 3}),
+)
+async def classify(request: Request, query: Annotated[ClassifyOptions, Query()]) -> Response:
+    """The most probable classes of one image, or of several."""
+    service = parts.of(request)
+    started = time.perf_counter()
+    upload = await uploads.read(request, service.upload_limits)
+    read = time.perf_counter() - started
+    options = upload.over(query)
+    model = await parts.model_for(request, options)
+    labels = model.bundle.manifest.labels
+
+    async def classify_one(image_id: str, image: bytes) -> dict[str, Any]:
+        seen = await see(service, model, image)
+        predictions = predict(
+            seen.logits, labels, top_k=options.top_k, temperature=model.temperature
+        )
+        return {
+            "image_id": image_id,
+            "predictions": [asdict(prediction) for prediction in predictions],
+            "calibrated": model.calibrated,
+            "timings_ms": timings(request, {"read": read, **seen.seconds}),
+        }
+
+    body = json.dumps(await answer(request, model, upload, classify_one), ensure_ascii=False)
+    return Response(body, media_type="application/json")

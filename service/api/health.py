@@ -1,0 +1,59 @@
+"""Whether the service lives, what it can do, and its metrics."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from service.api import parts
+from service.api.documentation import PROBLEMS
+from service.api.schemas import Health, Readiness
+from service.core.serving import ServedModel
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/healthz", summary="Is the process alive?", response_model=Health)
+async def healthz() -> dict[str, str]:
+    """Always ok: what answers is alive."""
+    return {"status": "ok"}
+
+
+@router.get(
+    "/readyz",
+    summary="Can it classify?",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "No"}, **PROBLEMS},
+)
+async def readyz(request: Request, response: Response) -> dict[str, Any]:
+    """Ready once the default model can classify; each graph's state and provider."""
+    service = parts.of(request)
+    ready = service.catalogue.find(None, None) is not None
+    if not ready:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return {
+        "ready": ready,
+        "provider": service.provider,
+        "models": [_loaded(model, service.provider) for model in service.catalogue.loaded()],
+    }
+
+
+@router.get("/metrics", summary="Metrics for Prometheus")
+def metrics(request: Request) -> Response:
+    """The metrics that docs/metrics.md lists, in Prometheus' text format."""
+    return Response(
+        generate_latest(parts.of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST
+    )
+
+
+def _loaded(model: ServedModel, provider: str) -> dict[str, Any]:
+    manifest = model.bundle.manifest
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "graphs": {
+            graph: {"state": status.state, "provider": provider, "reason": status.reason}
+            for graph, status in model.status.items()
+        },
+    }

@@ -1,0 +1,50 @@
+"""What the routers work with; `service.app` builds it, tests may pass their own."""
+
+import asyncio
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from models.photo import Limits
+from service.api.schemas import Options
+from service.api.uploads import UploadLimits
+from service.core.catalogue import Catalogue
+from service.core.serving import ServedModel
+from service.core.workers import WorkerPool
+from service.telemetry import Metrics
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The running service."""
+
+    catalogue: Catalogue
+    decoders: WorkerPool
+    explainers: WorkerPool
+    upload_limits: UploadLimits
+    photo_limits: Limits
+    provider: str
+    metrics: Metrics
+
+
+def of(request: Request) -> Parts:
+    """The parts of the app that answers a request."""
+    parts = request.app.state.parts
+    assert isinstance(parts, Parts)  # noqa: S101  # set by the lifespan
+    return parts
+
+
+async def model_for(request: Request, options: Options) -> ServedModel:
+    """The model that a request asks for, loaded if need be.
+
+    Raises:
+        BundleNotFound: the repository has no such model or version.
+        BundleError: the bundle cannot be used.
+        RuntimeFailure: the runtime cannot load or run it.
+    """
+    catalogue = of(request).catalogue
+    model = catalogue.find(options.model, options.version)
+    if model is None:
+        model = await asyncio.to_thread(catalogue.load, options.model, options.version)
+    request.state.model = model.bundle.manifest.name
+    return model

@@ -1,0 +1,120 @@
+"""Every error as problem details (RFC 9457), in one shape and from one table."""
+
+import json
+import logging
+import math
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from models import errors
+from models.errors import SeeWhyError, Unavailable
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: Mapping[type[SeeWhyError], HTTPStatus] = {
+    errors.SeeWhyError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.EmptyImage: HTTPStatus.BAD_REQUEST,
+    errors.UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.CorruptImage: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnknownClass: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Unsupported: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.BundleError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.BundleNotFound: HTTPStatus.NOT_FOUND,
+    errors.BundleInvalid: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.GoldenMismatch: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.RuntimeFailure: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.ProviderUnavailable: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ServerError: HTTPStatus.BAD_GATEWAY,
+    errors.TrainingError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.WeightsError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.ExportError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+CLIENT_CLOSED_REQUEST = 499
+
+
+def describe(error: SeeWhyError, request_id: str) -> dict[str, Any]:
+    """An error of ours as a problem object; its type and title are the class's name."""
+    words = re.findall("[A-Z][a-z]+", type(error).__name__)
+    return {
+        "type": "urn:seewhy:" + "-".join(words).lower(),
+        "title": " ".join(words).capitalize(),
+        "status": int(STATUS[type(error)]),
+        "detail": str(error),
+        "request_id": request_id,
+    }
+
+
+def describe_status(status: int, detail: str, request_id: str) -> dict[str, Any]:
+    """A problem that HTTP's own status says all about."""
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Have all errors of an app answered as problems."""
+    app.add_exception_handler(SeeWhyError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
+
+
+def respond(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """A problem object as a response."""
+    body = json.dumps(problem, ensure_ascii=False)
+    return Response(body, problem["status"], headers, media_type=MEDIA_TYPE)
+
+
+def first_problem(problems: list[Any]) -> str:
+    """What pydantic found wrong first, in a line."""
+    where = ".".join(str(part) for part in problems[0]["loc"])
+    return f"{where}: {problems[0]['msg']}"
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SeeWhyError)  # noqa: S101  # as registered
+    request.state.outcome = type(error).__name__
+    problem = describe(error, request.state.request_id)
+    if problem["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("request %s: %s", request.state.request_id, error, exc_info=error)
+    if isinstance(error, Unavailable):
+        return respond(problem, {"Retry-After": str(max(1, math.ceil(error.retry_after)))})
+    return respond(problem)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # as registered
+    return await _ours(request, errors.InvalidRequest(first_problem(list(error.errors()))))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # as registered
+    request.state.outcome = HTTPStatus(error.status_code).phrase
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    problem = describe_status(error.status_code, detail, request.state.request_id)
+    return respond(problem, error.headers)
+
+
+async def _disconnected(request: Request, _: Exception) -> Response:
+    request.state.outcome = "ClientDisconnect"
+    return Response(status_code=CLIENT_CLOSED_REQUEST)

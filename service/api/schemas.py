@@ -1,0 +1,206 @@
+"""What requests may say and what answers look like; OpenAPI is made from this.
+
+Answers are built as plain dictionaries, which costs less than models do; the API tests
+hold them against these schemas.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.core.serving import State
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Options(BaseModel):
+    """What every request about images may say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(None, description="Name of the model; the default one if left out.")
+    version: int | None = Field(None, ge=1, description="Its version; the current one if left out.")
+
+
+class ClassifyOptions(Options):
+    """Options of `POST /classify`."""
+
+    top_k: int = Field(5, ge=1, description="How many classes to list.")
+
+
+class ExplainOptions(Options):
+    """Options of `POST /explain`."""
+
+    method: Literal["gradient", "gradcam"] | None = Field(
+        None, description="Saliency method; the bundle's default one if left out."
+    )
+    target: int | str | None = Field(
+        None, description="Index or label of the class to explain; the top one if left out."
+    )
+
+
+class Problem(BaseModel):
+    """Problem details, RFC 9457."""
+
+    type: str = Field(examples=["urn:seewhy:corrupt-image"])
+    title: str = Field(examples=["Corrupt image"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["the JPEG is broken or cut off: image file is truncated"])
+    request_id: str
+
+
+class ModelName(BaseModel):
+    """The bundle that answered."""
+
+    name: str = Field(examples=["efficientnet_lite0"])
+    version: int = Field(examples=[1])
+
+
+class Prediction(BaseModel):
+    """A class and the probability that the model gives it."""
+
+    label: str = Field(examples=["tabby, tabby cat"])
+    index: int = Field(examples=[281])
+    probability: Probability = Field(examples=[0.61])
+
+
+class Timings(BaseModel):
+    """Milliseconds by stage; `total` counts from the request's first byte to this result."""
+
+    read: float
+    decode: float
+    queue: float
+    inference: float
+    total: float
+
+
+class Classified(BaseModel):
+    """What one image shows."""
+
+    image_id: str = Field(description="`<request_id>/<position>`")
+    predictions: list[Prediction]
+    calibrated: bool = Field(description="whether the probabilities were fitted to held-out data")
+    timings_ms: Timings
+
+
+class Failed(BaseModel):
+    """Why one image of several has no answer."""
+
+    image_id: str
+    error: Problem
+
+
+class Answer(BaseModel):
+    """What every answer says."""
+
+    request_id: str
+    model: ModelName
+
+
+class Classification(Answer, Classified):
+    """The answer for one image."""
+
+
+class Classifications(Answer):
+    """The answer for several images, in order."""
+
+    results: list[Classified | Failed]
+
+
+class ExplainedClass(Prediction):
+    """The class that is explained."""
+
+
+class SaliencyMap(BaseModel):
+    """The map over the model's crop, as rows of numbers."""
+
+    dtype: Literal["float32"]
+    shape: tuple[int, int] = Field(description="height, width", examples=[(224, 224)])
+    data: list[list[float]]
+
+
+class ExplanationBody(BaseModel):
+    """Where the evidence for a class lies."""
+
+    method: str = Field(examples=["gradcam"])
+    target: ExplainedClass
+    map: SaliencyMap
+    box: tuple[float, float, float, float] | None = Field(
+        description="left, top, right, bottom around the map's mass, in the upright photo's pixels"
+    )
+    passes: int = Field(description="runs of the graph that the map took")
+    note: str | None = Field(description="what to know about this map")
+
+
+class ExplainTimings(Timings):
+    """As `Timings`; `explain` is the graph's time and what is made of its outputs."""
+
+    explain: float
+
+
+class Explained(BaseModel):
+    """Why one image is seen so."""
+
+    image_id: str
+    explanation: ExplanationBody
+    timings_ms: ExplainTimings
+
+
+class Explanation(Answer, Explained):
+    """The answer for one image."""
+
+
+class Explanations(Answer):
+    """The answer for several images, in order."""
+
+    results: list[Explained | Failed]
+
+
+class ModelSummary(BaseModel):
+    """A model of the repository."""
+
+    name: str
+    versions: list[int]
+    current: int = Field(description="the version that is served where a request names none")
+    default: bool = Field(description="whether it is served where a request names no model")
+    loaded: list[int] = Field(description="the versions that are loaded now")
+
+
+class ModelList(BaseModel):
+    """All models of the repository."""
+
+    models: list[ModelSummary]
+
+
+class ModelDetails(ModelSummary):
+    """A model, and the manifest of one of its versions."""
+
+    manifest: dict[str, Any]
+
+
+class GraphReadiness(BaseModel):
+    """One graph of a loaded model."""
+
+    state: State
+    provider: str = Field(examples=["cpu"])
+    reason: str | None = Field(description="why it failed")
+
+
+class LoadedModel(ModelName):
+    """A loaded model and its graphs."""
+
+    graphs: dict[str, GraphReadiness]
+
+
+class Readiness(BaseModel):
+    """Whether the service can classify, and what else it can do."""
+
+    ready: bool
+    provider: str = Field(description="what runs the graphs", examples=["cpu"])
+    models: list[LoadedModel]
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: Literal["ok"]

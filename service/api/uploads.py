@@ -1,0 +1,162 @@
+"""Images and options out of a request's body, reading no more than is allowed."""
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from models.errors import EmptyImage, ImageTooLarge, InvalidRequest, UnsupportedFormat
+from service.api.problems import first_problem
+from service.api.schemas import Options
+
+OPTIONS = "options"
+
+Asked = TypeVar("Asked", bound=Options)
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """`max_bytes` of body and `max_images` a request may have."""
+
+    max_bytes: int
+    max_images: int
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Encoded images, in order, and the options that came with them in the body."""
+
+    images: tuple[bytes, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def over(self, query: Asked) -> Asked:
+        """The query's options, overridden by those of the body.
+
+        Raises:
+            InvalidRequest: an option of the body is unknown or out of its range.
+        """
+        if not self.options:
+            return query
+        given = query.model_dump(exclude_unset=True)
+        try:
+            return type(query).model_validate({**given, **self.options})
+        except ValidationError as error:
+            raise InvalidRequest(f"options: {first_problem(error.errors())}") from error
+
+
+class _JsonImage(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    data: str
+
+
+class _JsonBody(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    images: list[_JsonImage]
+
+
+async def read(request: Request, limits: UploadLimits) -> Upload:
+    """Read a request's images.
+
+    Raises:
+        EmptyImage: there is no body, or no image in it.
+        UnsupportedFormat: a body of this content type is not understood.
+        ImageTooLarge: more bytes than are allowed.
+        InvalidRequest: the body is malformed, or has more images than are allowed.
+        ClientDisconnect: the client has gone.
+    """
+    content_type = request.headers.get("content-type", "")
+    media_type = content_type.partition(";")[0].strip().lower()
+    body = await _read_body(request, limits.max_bytes)
+    if not body:
+        raise EmptyImage("the request has no body: send an image")
+    if media_type in ("", "application/octet-stream") or media_type.startswith("image/"):
+        return Upload((body,))
+    if media_type == "multipart/form-data":
+        upload = await _from_multipart(request.headers, body, limits.max_bytes)
+    elif media_type == "application/json":
+        upload = await asyncio.to_thread(_from_json, body)
+    else:
+        raise UnsupportedFormat(
+            f"Content-Type {media_type} is not understood: send image/*, "
+            "application/octet-stream, multipart/form-data or application/json"
+        )
+    if not upload.images:
+        raise EmptyImage("the request holds no image")
+    if len(upload.images) > limits.max_images:
+        raise InvalidRequest(
+            f"{len(upload.images)} images are more than the {limits.max_images} allowed"
+        )
+    return upload
+
+
+async def _read_body(request: Request, max_bytes: int) -> bytes:
+    too_large = ImageTooLarge(f"the request is larger than the {max_bytes:,} bytes allowed")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > max_bytes:
+            raise too_large
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _from_json(body: bytes) -> Upload:
+    try:
+        parsed = _JsonBody.model_validate_json(body)
+    except ValidationError as error:
+        raise InvalidRequest(f"JSON body: {first_problem(error.errors())}") from error
+    images = []
+    for position, image in enumerate(parsed.images):
+        try:
+            images.append(base64.b64decode(image.data, validate=True))
+        except (binascii.Error, ValueError) as error:
+            raise InvalidRequest(f"images.{position}.data is not base64: {error}") from error
+    return Upload(tuple(images), parsed.model_extra or {})
+
+
+async def _from_multipart(headers: Headers, body: bytes, max_bytes: int) -> Upload:
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    parser = MultiPartParser(headers, stream())
+    parser.spool_max_size = max_bytes  # the body is in memory already
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise InvalidRequest(f"multipart body: {error.message}") from error
+    images = []
+    options: dict[str, Any] = {}
+    for name, part in form.multi_items():
+        content = await part.read() if isinstance(part, UploadFile) else part
+        if name == OPTIONS:
+            options = _parse_options(content)
+        elif isinstance(content, bytes):
+            images.append(content)
+        else:
+            raise InvalidRequest(
+                f"multipart body: part {name!r} is no file; options go into the JSON part "
+                f"{OPTIONS!r} or into the query"
+            )
+    return Upload(tuple(images), options)
+
+
+def _parse_options(text: str | bytes) -> dict[str, Any]:
+    try:
+        options = json.loads(text)
+    except ValueError as error:
+        raise InvalidRequest(f"part {OPTIONS!r} is not JSON: {error}") from error
+    if not isinstance(options, dict):
+        raise InvalidRequest(f"part {OPTIONS!r} is no JSON object")
+    return options

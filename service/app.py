@@ -1,0 +1,118 @@
+"""The composition root: settings in, an application out. Nothing is built at import."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from models.bundle import Bundle
+from models.manifest import Graph
+from models.photo import Limits
+from models.repository import Repository
+from service.api import classify, explain, health, models, problems
+from service.api.observation import Observation
+from service.api.parts import Parts
+from service.api.uploads import UploadLimits
+from service.core.catalogue import Catalogue
+from service.core.ports import Runner
+from service.core.serving import OpenGraph, QueueLimits, ServedModel
+from service.core.workers import WorkerPool
+from service.runtime import loading, providers
+from service.runtime.providers import Device
+from service.settings import Settings
+from service.telemetry import Metrics
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = "Image classification that shows why."
+
+
+def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> FastAPI:
+    """Build the application.
+
+    Its lifespan loads the default model before anything is answered, raises a
+    `SeeWhyError` where that cannot be done, and at its end lets all work be finished.
+
+    Args:
+        settings: all that can be set.
+        open_graph: what loads graphs; ONNX Runtime on the settings' provider if left out.
+    """
+    metrics = Metrics(CollectorRegistry())
+    ProcessCollector(registry=metrics.registry)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        parts = await asyncio.to_thread(_start, settings, open_graph, metrics)
+        app.state.parts = parts
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(_stop, parts)
+
+    app = FastAPI(
+        title="SeeWhy", description=DESCRIPTION, version=version("seewhy"), lifespan=lifespan
+    )
+    app.add_middleware(Observation, metrics=metrics)
+    problems.install(app)
+    for router in (classify.router, explain.router, models.router, health.router):
+        app.include_router(router)
+    return app
+
+
+def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -> Parts:
+    """Load the default model and start what works for it."""
+    device = providers.choose(settings.provider)
+    opener = open_graph or _runtime(device, settings.threads)
+    limits = QueueLimits(max_batch=settings.max_batch, capacity=settings.queue_size)
+
+    def serve(bundle: Bundle) -> ServedModel:
+        logger.info("loading %s on %s", bundle, device.provider)
+        return ServedModel(bundle, opener, limits, metrics.batch)
+
+    catalogue = Catalogue(
+        Repository(settings.repository),
+        serve,
+        default_name=settings.default_model,
+        capacity=settings.max_models,
+    )
+    catalogue.load(None, None)
+    metrics.watch(catalogue.loaded, device.provider)
+    return Parts(
+        catalogue=catalogue,
+        decoders=WorkerPool(
+            "decoding",
+            threads=settings.decode_threads or os.cpu_count() or 1,
+            capacity=settings.queue_size,
+        ),
+        explainers=WorkerPool(
+            "explaining",
+            threads=settings.explain_threads,
+            capacity=settings.queue_size,
+            background=True,
+        ),
+        upload_limits=UploadLimits(settings.max_upload_bytes, settings.max_images),
+        photo_limits=Limits(max_pixels=settings.max_pixels),
+        provider=device.provider,
+        metrics=metrics,
+    )
+
+
+def _stop(parts: Parts) -> None:
+    """Finish in the order in which images pass through."""
+    parts.decoders.close()
+    parts.explainers.close()
+    parts.catalogue.close()
+
+
+def _runtime(device: Device, threads: int) -> OpenGraph:
+    def open_graph(bundle: Bundle, graph: Graph) -> Runner:
+        session = loading.open_graph(bundle, graph, device, threads=threads)
+        # The other outputs are not needed yet, and copying them to Python costs.
+        return session.fetching(["logits"]) if graph is Graph.MODEL else session
+
+    return open_graph

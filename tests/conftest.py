@@ -1,0 +1,225 @@
+"""What tests of several rooms share."""
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from onnx import TensorProto, helper, numpy_helper, save
+from PIL import Image
+
+from models import bundle
+from models.bundle import Bundle
+
+SIDE, GRID = 32, 4
+CELL = SIDE // GRID
+LABELS = ("red", "green", "blue", "grey, gray")
+WEIGHT = np.array([[8, -4, -4], [-4, 8, -4], [-4, -4, 8], [0, 0, 0]], dtype=np.float32)
+BIAS = np.array([0, 0, 0, 0.5], dtype=np.float32)
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """The tiny bundle's graphs in closed form, in float64 numpy: an oracle of its own.
+
+    The photo's average in each of 4 x 4 cells is the explained layer; the logits are
+    linear in the mean square of each colour over these cells.
+    """
+
+    def activations(self, images: npt.NDArray[np.uint8]) -> Floats:
+        cells = images.reshape(len(images), GRID, CELL, GRID, CELL, 3) / 255
+        return cells.mean(axis=(2, 4)).transpose(0, 3, 1, 2)
+
+    def embedding(self, images: npt.NDArray[np.uint8]) -> Floats:
+        return (self.activations(images) ** 2).mean(axis=(2, 3))
+
+    def logits(self, images: npt.NDArray[np.uint8]) -> Floats:
+        return self.embedding(images) @ WEIGHT.T.astype(np.float64) + BIAS
+
+    def activation_gradients(self, images: npt.NDArray[np.uint8], cotangent: Floats) -> Floats:
+        inner = (cotangent @ WEIGHT)[:, :, np.newaxis, np.newaxis]
+        return 2 * self.activations(images) * inner / GRID**2
+
+    def input_gradient(
+        self, images: npt.NDArray[np.uint8], cotangent: Floats, softmax_weight: Floats
+    ) -> Floats:
+        powers = np.exp(self.logits(images))
+        total = cotangent + softmax_weight[:, np.newaxis] * powers / powers.sum(1, keepdims=True)
+        coarse = self.activation_gradients(images, total) / CELL**2
+        return coarse.repeat(CELL, axis=2).repeat(CELL, axis=3)
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> TinyModel:
+    return TinyModel()
+
+
+@pytest.fixture(scope="session")
+def tiny_repository(tmp_path_factory: pytest.TempPathFactory, tiny_model: TinyModel) -> Path:
+    """A repository that holds the bundle `tiny` version 1. Not to be changed: copy it."""
+    root = tmp_path_factory.mktemp("repository")
+    write_tiny_bundle(root / "tiny" / "1", tiny_model)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_repository: Path) -> Bundle:
+    return bundle.read(tiny_repository / "tiny" / "1")
+
+
+@pytest.fixture(scope="session")
+def red_left() -> bytes:
+    """A PNG, 80 x 40, that is red in its left half and black in its right."""
+    pixels = np.zeros((40, 80, 3), dtype=np.uint8)
+    pixels[:, :40, 0] = 255
+    png = BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    return png.getvalue()
+
+
+def write_tiny_bundle(directory: Path, model: TinyModel) -> None:
+    directory.mkdir(parents=True)
+    for name, (inputs, outputs, nodes) in _graphs().items():
+        constants = {
+            "weight": WEIGHT,
+            "bias": BIAS,
+            "largest": np.float32(255),
+            "spatial": np.array([2, 3]),
+            "last": np.array([1]),
+            "twice_a_cell": np.float32(2 / GRID**2),
+            "pixels_a_cell": np.float32(CELL**2),
+            "scales": np.array([1, 1, CELL, CELL], dtype=np.float32),
+        }
+        graph = helper.make_graph(
+            nodes,
+            name,
+            [helper.make_tensor_value_info(*spec) for spec in inputs],
+            [helper.make_tensor_value_info(*spec) for spec in outputs],
+            [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+        )
+        opset = helper.make_opsetid("", 18)
+        save(
+            helper.make_model(graph, opset_imports=[opset], ir_version=9),
+            directory / f"{name}.onnx",
+        )
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
+    cotangent = random.normal(size=(2, len(LABELS))).astype(np.float32)
+    softmax_weight = np.array([0, 1], dtype=np.float32)
+    np.savez(
+        directory / "golden.npz",
+        image=images,
+        cotangent=cotangent,
+        softmax_weight=softmax_weight,
+        logits=model.logits(images),
+        embedding=model.embedding(images),
+        activations=model.activations(images),
+        activation_gradients=model.activation_gradients(images, cotangent),
+        input_gradient=model.input_gradient(images, cotangent, softmax_weight),
+    )
+    bundle.write_manifest(directory, _manifest(directory))
+
+
+Spec = tuple[str, int, list[str | int]]
+
+
+def _graphs() -> dict[str, tuple[list[Spec], list[Spec], list[object]]]:
+    node = helper.make_node
+    to_float = [
+        node("Cast", ["image"], ["cast"], to=TensorProto.FLOAT),
+        node("Div", ["cast", "largest"], ["scaled"]),
+        node("Transpose", ["scaled"], ["pixels"], perm=[0, 3, 1, 2]),
+    ]
+    same = [node("Identity", ["image"], ["pixels"])]
+    forward = [
+        node(
+            "AveragePool", ["pixels"], ["activations"], kernel_shape=[CELL] * 2, strides=[CELL] * 2
+        ),
+        node("Mul", ["activations", "activations"], ["squares"]),
+        node("ReduceMean", ["squares", "spatial"], ["embedding"], keepdims=0),
+        node("Gemm", ["embedding", "weight", "bias"], ["logits"], transB=1),
+    ]
+    to_activations = [
+        node("MatMul", ["total", "weight"], ["inner"]),
+        node("Unsqueeze", ["inner", "spatial"], ["outer"]),
+        node("Mul", ["activations", "outer"], ["product"]),
+        node("Mul", ["product", "twice_a_cell"], ["activation_gradients"]),
+    ]
+    to_input = [
+        node("Resize", ["activation_gradients", "", "scales"], ["spread"], mode="nearest"),
+        node("Div", ["spread", "pixels_a_cell"], ["input_gradient"]),
+    ]
+    with_softmax = [
+        node("Softmax", ["logits"], ["probabilities"]),
+        node("Unsqueeze", ["softmax_weight", "last"], ["column"]),
+        node("Mul", ["probabilities", "column"], ["weighted"]),
+        node("Add", ["cotangent", "weighted"], ["total"]),
+    ]
+    bytes_in: Spec = ("image", TensorProto.UINT8, ["N", SIDE, SIDE, 3])
+    floats_in: Spec = ("image", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])
+    cotangent: Spec = ("cotangent", TensorProto.FLOAT, ["N", len(LABELS)])
+    softmax_weight: Spec = ("softmax_weight", TensorProto.FLOAT, ["N"])
+    logits: Spec = ("logits", TensorProto.FLOAT, ["N", len(LABELS)])
+    embedding: Spec = ("embedding", TensorProto.FLOAT, ["N", 3])
+    activations: Spec = ("activations", TensorProto.FLOAT, ["N", 3, GRID, GRID])
+    gradients: Spec = ("activation_gradients", TensorProto.FLOAT, ["N", 3, GRID, GRID])
+    input_gradient: Spec = ("input_gradient", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])
+    given = [node("Identity", ["cotangent"], ["total"])]
+    everything = [logits, embedding, activations]
+    return {
+        "model": ([bytes_in], everything, to_float + forward),
+        "float": ([floats_in], everything, same + forward),
+        "cam": (
+            [floats_in, cotangent],
+            [logits, activations, gradients],
+            same + forward + given + to_activations,
+        ),
+        "gradient": (
+            [floats_in, cotangent, softmax_weight],
+            [logits, input_gradient],
+            same + forward + with_softmax + to_activations + to_input,
+        ),
+    }
+
+
+def _manifest(directory: Path) -> dict[str, object]:
+    def specs(tensors: list[Spec]) -> list[dict[str, object]]:
+        names = {TensorProto.UINT8: "uint8", TensorProto.FLOAT: "float32"}
+        return [{"name": n, "dtype": names[d], "shape": shape} for n, d, shape in tensors]
+
+    return {
+        "name": directory.parent.name,
+        "version": int(directory.name),
+        "labels": LABELS,
+        "preprocessing": {
+            "resize": SIDE,
+            "crop": (SIDE, SIDE),
+            "resampling": "bilinear",
+            "mean": (0, 0, 0),
+            "std": (1, 1, 1),
+        },
+        "graphs": {
+            name: {"inputs": specs(inputs), "outputs": specs(outputs)}
+            for name, (inputs, outputs, _) in _graphs().items()
+        },
+        "opset": 18,
+        "precision": "fp32",
+        "tolerances": {},
+        "explained_layer": {"name": "cells", "channels": 3, "grid": (GRID, GRID)},
+        "default_explanation": "gradcam",
+        "provenance": {
+            "backbone": "tiny",
+            "weights": "written by hand",
+            "licence": "Apache-2.0",
+            "created_by": "tests",
+            "parameters": WEIGHT.size + BIAS.size,
+            "seed": 0,
+            "libraries": {},
+        },
+        "metrics": {},
+        "calibration": None,
+    }
