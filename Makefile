@@ -50,7 +50,8 @@ zoo-check: $(development) ## export every backbone and measure how exact it is
 	$(bin)/python -m training.zoo
 
 default-bundle: $(development) ## make the default bundle again, into build/zoo
-	$(bin)/seewhy export --backbone efficientnet_lite0 --output build/zoo
+	$(bin)/seewhy export --backbone efficientnet_lite0 --weights package \
+		--repository build/zoo
 
 # Both locks agree: serving is resolved under the constraints of all.
 compile := uv pip compile pyproject.toml --quiet --group build --upgrade --universal \

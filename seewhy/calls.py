@@ -81,13 +81,15 @@ def classify_many(
     images: Iterable[Image], options: ClassifyOptions
 ) -> Call[list[Classified | Failed]]:
     """Several photos as one multipart body."""
+    files = [("images", _encoded(image)) for image in images]
+
+    def read(response: httpx.Response) -> list[Classified | Failed]:
+        if len(files) == 1:  # the service answers as for a raw body
+            return [Classification.model_validate_json(response.content)]
+        return Classifications.model_validate_json(response.content).results
+
     return Call(
-        "/classify",
-        lambda response: Classifications.model_validate_json(response.content).results,
-        {
-            "files": [("images", _encoded(image)) for image in images],
-            "data": {"options": json.dumps(_given(options))},
-        },
+        "/classify", read, {"files": files, "data": {"options": json.dumps(_given(options))}}
     )
 
 

@@ -47,7 +47,7 @@ class Client:
     def classify_many(
         self, images: Iterable[Image], **options: Unpack[ClassifyOptions]
     ) -> list[Classified | Failed]:
-        """Several photos in one request, in order; a bad one fails alone, in its place."""
+        """Several photos in one request, in order; a bad one of several fails alone, in place."""
         return self._send(calls.classify_many(images, options))
 
     def explain(self, image: Image, **options: Unpack[ExplainOptions]) -> Explanation:
@@ -99,7 +99,7 @@ class AsyncClient:
     async def classify_many(
         self, images: Iterable[Image], **options: Unpack[ClassifyOptions]
     ) -> list[Classified | Failed]:
-        """Several photos in one request, in order; a bad one fails alone, in its place."""
+        """Several photos in one request, in order; a bad one of several fails alone, in place."""
         return await self._send(calls.classify_many(images, options))
 
     async def explain(self, image: Image, **options: Unpack[ExplainOptions]) -> Explanation:

@@ -1,0 +1,102 @@
+"""`seewhy classify`: what photos show, computed in this process."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from models.errors import ServerError
+from seewhy import inprocess
+from seewhy.calls import ClassifyOptions
+from seewhy.cli.exit_codes import ExitCode
+from seewhy.cli.options import (
+    ModelOption,
+    ProviderOption,
+    RepositoryOption,
+    VersionOption,
+    settings,
+)
+from service.api.schemas import Classification
+from service.settings import Settings
+
+AT_ONCE = 16
+
+Outcome = Classification | ServerError | OSError
+
+
+def classify(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG, WebP, GIF, BMP or TIFF.")
+    ],
+    *,
+    top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many classes to list.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    model: ModelOption = None,
+    version: VersionOption = None,
+    repository: RepositoryOption = None,
+    provider: ProviderOption = None,
+) -> int:
+    """Say what photos show.
+
+    The service runs inside the command; no server is needed.
+    """
+    asked = ClassifyOptions(top_k=top_k, model=model, version=version)
+    outcomes = asyncio.run(
+        _classified(files, asked, settings(repository=repository, provider=provider))
+    )
+    show = _print_json if as_json else _print_table
+    show(files, outcomes)
+    failures = sum(isinstance(outcome, Exception) for outcome in outcomes)
+    if failures == len(files):
+        return ExitCode.FAILED
+    return ExitCode.PARTLY if failures else ExitCode.DONE
+
+
+async def _classified(
+    files: Sequence[Path], asked: ClassifyOptions, within: Settings
+) -> list[Outcome]:
+    """Each file's classification, or why it has none, in order."""
+    room = asyncio.Semaphore(AT_ONCE)
+    async with inprocess.service(within) as client:
+
+        async def outcome(file: Path) -> Outcome:
+            async with room:
+                try:
+                    return await client.classify(file, **asked)
+                except (ServerError, OSError) as error:
+                    return error
+
+        return await asyncio.gather(*map(outcome, files))
+
+
+def _print_json(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
+    for file, outcome in zip(files, outcomes, strict=True):
+        if isinstance(outcome, Classification):
+            fields = outcome.model_dump(mode="json")
+        else:
+            fields = {"error": str(outcome)}
+        print(json.dumps({"file": str(file), **fields}, ensure_ascii=False))
+
+
+def _print_table(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("file", overflow="fold")
+    table.add_column("class", overflow="fold")
+    table.add_column("probability", justify="right")
+    for file, outcome in zip(files, outcomes, strict=True):
+        if isinstance(outcome, Classification):
+            for rank, found in enumerate(outcome.predictions):
+                name = "" if rank else str(file)
+                table.add_row(name, found.label, f"{found.probability:.3f}")
+            table.add_section()
+        else:
+            print(f"seewhy: {file}: {outcome}", file=sys.stderr)
+    if table.row_count:
+        Console().print(table)

@@ -1,0 +1,47 @@
+"""`seewhy explain`: a heat map over a photo, computed in this process."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seewhy import inprocess
+from seewhy.calls import ExplainOptions
+from seewhy.cli.options import (
+    ModelOption,
+    ProviderOption,
+    RepositoryOption,
+    VersionOption,
+    settings,
+)
+from service.settings import Settings
+
+
+def explain(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A photo.")],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="PNG", help="File to write.")],
+    method: Annotated[str | None, typer.Option(help="gradient or gradcam.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Index or label of the class to explain, if not the top one.")
+    ] = None,
+    model: ModelOption = None,
+    version: VersionOption = None,
+    repository: RepositoryOption = None,
+    provider: ProviderOption = None,
+) -> None:
+    """Draw a heat map over a photo.
+
+    It shows where the evidence for a class lies. The service runs inside the command; no
+    server is needed.
+    """
+    asked = ExplainOptions(method=method, target=target, model=model, version=version)
+    output.write_bytes(
+        asyncio.run(_heat_map(file, asked, settings(repository=repository, provider=provider)))
+    )
+
+
+async def _heat_map(file: Path, asked: ExplainOptions, within: Settings) -> bytes:
+    async with inprocess.service(within) as client:
+        return await client.heat_map(file, **asked)

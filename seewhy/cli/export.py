@@ -1,0 +1,48 @@
+"""`seewhy export`: a backbone in, a bundle out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.errors import TrainingError
+from models.repository import Repository
+from seewhy.cli.options import RepositoryOption, settings
+
+
+def export(
+    *,
+    backbone: Annotated[
+        str, typer.Option(metavar="NAME", help="One of the zoo; docs/zoo.md lists it.")
+    ],
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|default|package|none",
+            help="A .pth or .safetensors file; default: those of torchvision or timm; package: "
+            "those that a Python package ships; none: random ones.",
+        ),
+    ] = "default",
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="One label a line. [default: ImageNet's]")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The model's. [default: the backbone's]")
+    ] = None,
+    repository: RepositoryOption = None,
+) -> None:
+    """Make a bundle from a backbone.
+
+    Its graphs are checked on ONNX Runtime, then it is published as the newest version.
+    """
+    try:
+        from training.export import Export  # noqa: PLC0415  # serving has no torch
+        from training.export import export as run  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"export needs {error.name}, which is not installed: run make install-dev, or "
+            "pip install 'seewhy[training]'"
+        ) from error
+    target = Repository(settings(repository=repository).repository)
+    bundle = run(Export(backbone, weights, labels, name), target)
+    print(f"{bundle} is published in {target.root} and current")

@@ -1,0 +1,120 @@
+"""`seewhy models`: what a repository holds, and which version is current."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from models.bundle import Bundle
+from models.repository import Repository
+from seewhy.cli.exit_codes import EPILOG
+from seewhy.cli.options import RepositoryOption, VersionOption, settings
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A model.")]
+
+
+def models_group() -> typer.Typer:
+    """The commands under `seewhy models`."""
+    group = typer.Typer(help="List, show, publish and roll back models.", epilog=EPILOG)
+    group.command("list", epilog=EPILOG)(list_models)
+    group.command(epilog=EPILOG)(show)
+    group.command(epilog=EPILOG)(publish)
+    group.command(epilog=EPILOG)(rollback)
+    return group
+
+
+def list_models(*, repository: RepositoryOption = None) -> None:
+    """List the models and their versions.
+
+    A model's current version is what answers unless another is asked for.
+    """
+    table = Table(box=SIMPLE_HEAD)
+    for heading in ("model", "version", "", "backbone", "classes", "precision"):
+        table.add_column(heading, overflow="fold")
+    found = _repository(repository)
+    for name in found.names():
+        current = found.current(name)
+        for version in found.versions(name):
+            manifest = found.open(name, version).manifest
+            table.add_row(
+                name,
+                str(version),
+                "current" if version == current else "",
+                manifest.provenance.backbone,
+                str(len(manifest.labels)),
+                manifest.precision,
+            )
+    Console().print(table)
+
+
+def show(
+    name: Name,
+    *,
+    version: VersionOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole manifest.")] = False,
+    repository: RepositoryOption = None,
+) -> None:
+    """Show what a model is and where it comes from."""
+    bundle = _repository(repository).open(name, version)
+    if as_json:
+        print(bundle.manifest.model_dump_json(indent=1))
+        return
+    table = Table.grid(padding=(0, 2))
+    for field, value in _facts(bundle).items():
+        table.add_row(field, value)
+    Console(markup=False, highlight=False).print(table)
+
+
+def publish(
+    bundle: Annotated[Path, typer.Argument(metavar="DIR", help="A finished bundle.")],
+    *,
+    repository: RepositoryOption = None,
+) -> None:
+    """Add a bundle and make it current."""
+    target = _repository(repository)
+    print(f"{target.publish(bundle)} is published in {target.root} and current")
+
+
+def rollback(
+    name: Name,
+    *,
+    version: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Which, if not the one before.")
+    ] = None,
+    repository: RepositoryOption = None,
+) -> None:
+    """Make an earlier version current."""
+    print(f"{_repository(repository).rollback(name, version)} is current")
+
+
+def _repository(folder: Path | None) -> Repository:
+    return Repository(settings(repository=folder).repository)
+
+
+def _facts(bundle: Bundle) -> dict[str, str]:
+    manifest = bundle.manifest
+    provenance, layer = manifest.provenance, manifest.explained_layer
+    height, width = manifest.preprocessing.crop
+    files = [bundle.directory / file for file in manifest.sha256]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    return {
+        "model": str(bundle),
+        "folder": str(bundle.directory),
+        "size": f"{size / 1e6:.1f} MB",
+        "backbone": f"{provenance.backbone}, {provenance.parameters:,} parameters",
+        "weights": provenance.weights,
+        "licence": provenance.licence,
+        "made by": provenance.created_by,
+        "classes": str(len(manifest.labels)),
+        "input": f"{width} x {height}, {manifest.preprocessing.resampling} from "
+        f"{manifest.preprocessing.resize} on the shorter side",
+        "graphs": ", ".join(graph.filename for graph in manifest.graphs),
+        "precision": manifest.precision,
+        "explained layer": f"{layer.name}, {layer.channels} channels" if layer else "none",
+        "calibrated": "yes" if manifest.calibration else "no",
+        "metrics": ", ".join(f"{key} {value:g}" for key, value in manifest.metrics.items())
+        or "none",
+    }

@@ -1,0 +1,41 @@
+"""Options that several commands share, and the settings that they lead to."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from service.runtime.providers import Provider
+from service.settings import Settings
+
+RepositoryOption = Annotated[
+    Path | None,
+    typer.Option("--repository", metavar="DIR", help="Folder of bundles. [default: SeeWhy's own]"),
+]
+ProviderOption = Annotated[
+    Provider | None, typer.Option("--provider", help="What computes. [default: auto]")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="The model, if not the default one.")
+]
+VersionOption = Annotated[
+    int | None,
+    typer.Option("--version", metavar="N", min=1, help="Its version, if not the current one."),
+]
+
+
+def settings(**given: Any) -> Settings:
+    """The service's settings: what was given, else the environment, else the defaults.
+
+    Raises:
+        typer.BadParameter: a value is out of its range.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        setting = "_".join(str(part) for part in problem["loc"])
+        raise typer.BadParameter(
+            f"{setting} (SEEWHY_{setting.upper()}): {problem['msg']}"
+        ) from error

@@ -1,0 +1,25 @@
+"""`seewhy serve`: the service on a port."""
+
+import logging
+from typing import Annotated
+
+import typer
+
+from seewhy.cli.options import ProviderOption, RepositoryOption, settings
+from service.server import serve as run
+
+
+def serve(
+    *,
+    repository: RepositoryOption = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where to listen. [default: 127.0.0.1]")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="N", help="Port; 0 takes a free one. [default: 8000]")
+    ] = None,
+    provider: ProviderOption = None,
+) -> None:
+    """Serve models over HTTP until interrupted."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    run(settings(repository=repository, host=host, port=port, provider=provider))
