@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from onnx import TensorProto, helper, numpy_helper, save
+from onnx import NodeProto, TensorProto, helper, numpy_helper, save
 from PIL import Image
 
 from models import bundle
@@ -19,7 +19,7 @@ LABELS = ("red", "green", "blue", "grey, gray")
 WEIGHT = np.array([[8, -4, -4], [-4, 8, -4], [-4, -4, 8], [0, 0, 0]], dtype=np.float32)
 BIAS = np.array([0, 0, 0, 0.5], dtype=np.float32)
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class TinyModel:
 
     def activations(self, images: npt.NDArray[np.uint8]) -> Floats:
         cells = images.reshape(len(images), GRID, CELL, GRID, CELL, 3) / 255
-        return cells.mean(axis=(2, 4)).transpose(0, 3, 1, 2)
+        return np.asarray(cells.mean(axis=(2, 4)).transpose(0, 3, 1, 2))
 
     def embedding(self, images: npt.NDArray[np.uint8]) -> Floats:
-        return (self.activations(images) ** 2).mean(axis=(2, 3))
+        return np.asarray((self.activations(images) ** 2).mean(axis=(2, 3)))
 
     def logits(self, images: npt.NDArray[np.uint8]) -> Floats:
         return self.embedding(images) @ WEIGHT.T.astype(np.float64) + BIAS
@@ -127,8 +127,8 @@ def write_tiny_bundle(directory: Path, model: TinyModel) -> None:
 Spec = tuple[str, int, list[str | int]]
 
 
-def _graphs() -> dict[str, tuple[list[Spec], list[Spec], list[object]]]:
-    node = helper.make_node
+def _graphs() -> dict[str, tuple[list[Spec], list[Spec], list[NodeProto]]]:
+    node, cell = helper.make_node, [CELL, CELL]
     to_float = [
         node("Cast", ["image"], ["cast"], to=TensorProto.FLOAT),
         node("Div", ["cast", "largest"], ["scaled"]),
@@ -136,9 +136,7 @@ def _graphs() -> dict[str, tuple[list[Spec], list[Spec], list[object]]]:
     ]
     same = [node("Identity", ["image"], ["pixels"])]
     forward = [
-        node(
-            "AveragePool", ["pixels"], ["activations"], kernel_shape=[CELL] * 2, strides=[CELL] * 2
-        ),
+        node("AveragePool", ["pixels"], ["activations"], kernel_shape=cell, strides=cell),
         node("Mul", ["activations", "activations"], ["squares"]),
         node("ReduceMean", ["squares", "spatial"], ["embedding"], keepdims=0),
         node("Gemm", ["embedding", "weight", "bias"], ["logits"], transB=1),
@@ -188,7 +186,7 @@ def _graphs() -> dict[str, tuple[list[Spec], list[Spec], list[object]]]:
 
 def _manifest(directory: Path) -> dict[str, object]:
     def specs(tensors: list[Spec]) -> list[dict[str, object]]:
-        names = {TensorProto.UINT8: "uint8", TensorProto.FLOAT: "float32"}
+        names = {int(TensorProto.UINT8): "uint8", int(TensorProto.FLOAT): "float32"}
         return [{"name": n, "dtype": names[d], "shape": shape} for n, d, shape in tensors]
 
     return {

@@ -4,8 +4,9 @@ import asyncio
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,9 @@ router = APIRouter(tags=["images"])
 
 JSON = "application/json"
 PNG = "image/png"
+P = ParamSpec("P")
+T = TypeVar("T")
+
 ALL_ZERO = "the map is zero everywhere: to first order, no pixel changes this class's score"
 
 _DIGITS = 5
@@ -42,7 +46,7 @@ _DIGITS = 5
 class _Explained:
     seen: Seen
     explanation: Explanation
-    seconds: float
+    stages: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,22 @@ class _Explainer:
     method: str
     runner: Runner
     target: int | str | None
+    read_seconds: float
 
     async def explain(self, image: bytes) -> _Explained:
         labels = self.model.bundle.manifest.labels
         seen = await see(self.service, self.model, image)
         target = targets.resolve(self.target, labels, seen.logits)
         started = time.perf_counter()
-        explanation = await asyncio.wrap_future(
-            self.service.explainers.submit(
-                saliency.explain, self.method, self.runner, seen.crop.pixels, target, len(labels)
-            )
+        explanation = await self.in_thread(
+            saliency.explain, self.method, self.runner, seen.crop.pixels, target, len(labels)
         )
-        return _Explained(seen, explanation, time.perf_counter() - started)
+        explain_seconds = time.perf_counter() - started
+        stages = {"read": self.read_seconds, **seen.seconds, "explain": explain_seconds}
+        return _Explained(seen, explanation, stages)
+
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.wrap_future(self.service.explainers.submit(function, *args, **kwargs))
 
 
 @router.post(
@@ -89,33 +97,30 @@ async def explain(request: Request, query: Annotated[ExplainOptions, Query()]) -
     options = upload.over(query)
     model = await parts.model_for(request, options)
     method = options.method or _default_method(model)
-    explainer = _Explainer(service, model, method, model.explainer(method), options.target)
+    runner = model.explainer(method)
+    explainer = _Explainer(service, model, method, runner, options.target, read)
     if prefers(request.headers.get("accept", ""), PNG, JSON):
-        return await _picture(explainer, upload.images)
+        return await _picture(request, explainer, upload.images)
 
     async def explain_one(image_id: str, image: bytes) -> dict[str, Any]:
         explained = await explainer.explain(image)
-        stages = {"read": read, **explained.seen.seconds, "explain": explained.seconds}
         return {
             "image_id": image_id,
-            "explanation": _body(explained, model.temperature),
-            "timings_ms": timings(request, stages),
+            "explanation": await explainer.in_thread(_body, explained, model.temperature),
+            "timings_ms": timings(request, explained.stages),
         }
 
     content = await answer(request, model, upload, explain_one)
-    body = await asyncio.wrap_future(service.explainers.submit(json.dumps, content))
-    return Response(body, media_type=JSON)
+    return Response(await explainer.in_thread(json.dumps, content), media_type=JSON)
 
 
-async def _picture(explainer: _Explainer, images: tuple[bytes, ...]) -> Response:
+async def _picture(request: Request, explainer: _Explainer, images: tuple[bytes, ...]) -> Response:
     if len(images) > 1:
         raise InvalidRequest(f"{PNG} shows one image, and {len(images)} were sent")
     explained = await explainer.explain(images[0])
-    drawn = await asyncio.wrap_future(
-        explainer.service.explainers.submit(
-            _draw, images[0], explainer.service.photo_limits, explained
-        )
-    )
+    limits = explainer.service.photo_limits
+    drawn = await explainer.in_thread(_draw, images[0], limits, explained)
+    timings(request, explained.stages)
     note = _note(explained.explanation)
     return Response(drawn, headers={"X-SeeWhy-Note": note} if note else None, media_type=PNG)
 
