@@ -64,10 +64,14 @@ class Repository:
             BundleNotFound: there is no such name.
             BundleInvalid: the pointer file names no version.
         """
-        versions = self.versions(name)
+        self.versions(name)
         try:
             text = (self.root / name / CURRENT).read_text(encoding="utf-8").strip()
         except FileNotFoundError:
+            text = None
+        # Listed after the pointer is read: it may name a version published meanwhile.
+        versions = self._folders(name)
+        if text is None:
             return versions[-1]
         if not _VERSION.fullmatch(text) or int(text) not in versions:
             raise BundleInvalid(
