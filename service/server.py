@@ -1,7 +1,9 @@
 """The application behind uvicorn."""
 
 import asyncio
+import logging
 import signal
+import socket
 from types import FrameType
 
 import uvicorn
@@ -9,32 +11,50 @@ import uvicorn
 from service.app import create_app
 from service.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight.
 
     Raises:
         SeeWhyError: the service cannot start.
+        OSError: the address cannot be listened on; known before anything is loaded.
     """
-    asyncio.run(_serve(settings))
+    with _bound(settings.host, settings.port) as listener:
+        asyncio.run(_serve(settings, listener))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
     # The lifespan is entered here, so that its error is not uvicorn's to print.
     async with app.router.lifespan_context(app):
         config = uvicorn.Config(
             app,
-            host=settings.host,
-            port=settings.port,
             lifespan="off",
+            log_config=None,
             access_log=False,
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
         # uvicorn raises a signal again after it has obeyed it.
         for obeyed in (signal.SIGINT, signal.SIGTERM):
             signal.signal(obeyed, _ignore)
-        await uvicorn.Server(config).serve()
+        listener.listen()
+        host, port, *_ = listener.getsockname()
+        logger.info("serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
 
 
 def _ignore(_: int, __: FrameType | None) -> None:
