@@ -21,7 +21,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Carry out one command line and return its exit code; an error is one line on stderr."""
     try:
-        return _application()(arguments or ["--help"], standalone_mode=False) or ExitCode.DONE
+        return _application()(arguments or ["--help"], "seewhy", standalone_mode=False) or 0
     except typer.TyperException as error:
         message, code = error.format_message(), error.exit_code
     except (SeeWhyError, OSError) as error:

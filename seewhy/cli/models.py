@@ -32,7 +32,7 @@ def list_models(*, repository: RepositoryOption = None) -> None:
     A model's current version is what answers unless another is asked for.
     """
     table = Table(box=SIMPLE_HEAD)
-    for heading in ("model", "version", "", "backbone", "classes", "precision"):
+    for heading in ("model", "version", "current", "classes", "backbone"):
         table.add_column(heading, overflow="fold")
     found = _repository(repository)
     for name in found.names():
@@ -42,10 +42,9 @@ def list_models(*, repository: RepositoryOption = None) -> None:
             table.add_row(
                 name,
                 str(version),
-                "current" if version == current else "",
-                manifest.provenance.backbone,
+                "yes" if version == current else "",
                 str(len(manifest.labels)),
-                manifest.precision,
+                manifest.provenance.backbone,
             )
     Console().print(table)
 

@@ -1,0 +1,5 @@
+"""`python -m seewhy` is the `seewhy` command."""
+
+from seewhy.cli import main
+
+main()

@@ -1,0 +1,196 @@
+"""Every command, run as a user runs it: in a process of its own."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from seewhy import Client
+
+Done = subprocess.CompletedProcess[str]
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("SEEWHY_")}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "seewhy", *map(str, arguments)]
+
+
+def seewhy(*arguments: str | Path) -> Done:
+    return subprocess.run(
+        command(*arguments),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def photo(tmp_path: Path, red_left: bytes) -> Path:
+    file = tmp_path / "red_left.png"
+    file.write_bytes(red_left)
+    return file
+
+
+@pytest.fixture
+def no_photo(tmp_path: Path) -> Path:
+    file = tmp_path / "notes.txt"
+    file.write_text("not a photo")
+    return file
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    done = seewhy("--help")
+
+    assert done.returncode == 0
+    for name in ("serve", "classify", "explain", "export", "models"):
+        assert re.search(rf"^  {name} +[A-Z]", done.stdout, re.MULTILINE)
+    assert "0 done, 1 failed, 2 wrong usage, 3 done with errors" in done.stdout
+
+
+def test_classify_prints_a_table(photo: Path, tiny_repository: Path) -> None:
+    done = seewhy("classify", photo, "--top-k", "2", "--repository", tiny_repository)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"red +0\.\d{3}", done.stdout)
+
+
+def test_classify_prints_json_lines_and_goes_on_past_a_bad_file(
+    photo: Path, no_photo: Path, tiny_repository: Path
+) -> None:
+    done = seewhy("classify", no_photo, photo, "--json", "--repository", tiny_repository)
+
+    failed, classified = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 3
+    assert failed["file"] == str(no_photo)
+    assert "error" in failed
+    assert classified["file"] == str(photo)
+    assert classified["predictions"][0]["label"] == "red"
+
+
+def test_classify_fails_where_every_file_does(tmp_path: Path, tiny_repository: Path) -> None:
+    done = seewhy("classify", tmp_path / "nothing.jpg", "--repository", tiny_repository)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "nothing.jpg" in done.stderr
+
+
+def test_explain_draws_over_the_photo(photo: Path, tmp_path: Path, tiny_repository: Path) -> None:
+    heat = tmp_path / "heat.png"
+
+    done = seewhy("explain", photo, "-o", heat, "--target", "red", "--repository", tiny_repository)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    with Image.open(heat) as drawn:
+        assert (drawn.format, drawn.size) == ("PNG", (80, 40))
+
+
+def test_explain_says_in_one_line_which_class_is_unknown(
+    photo: Path, tmp_path: Path, tiny_repository: Path
+) -> None:
+    heat = tmp_path / "heat.png"
+
+    done = seewhy(
+        "explain", photo, "-o", heat, "--target", "mauve", "--repository", tiny_repository
+    )
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "mauve" in done.stderr
+    assert not heat.exists()
+
+
+def test_models_are_listed_shown_published_and_rolled_back(
+    tmp_path: Path, tiny_repository: Path
+) -> None:
+    repository = tmp_path / "repository"
+    bundle = tiny_repository / "tiny" / "1"
+
+    published = seewhy("models", "publish", bundle, "--repository", repository)
+    assert "tiny version 1" in published.stdout
+
+    second = shutil.copytree(bundle, tmp_path / "second")
+    manifest = json.loads((second / "manifest.json").read_text())
+    (second / "manifest.json").write_text(json.dumps(manifest | {"version": 2}))
+    assert seewhy("models", "publish", second, "--repository", repository).returncode == 0
+
+    rolled_back = seewhy("models", "rollback", "tiny", "--repository", repository)
+    assert rolled_back.stdout == "tiny version 1 is current\n"
+
+    listed = seewhy("models", "list", "--repository", repository).stdout
+    assert re.search(r"tiny +1 +yes +4 +tiny", listed)
+    assert re.search(r"tiny +2 +4 +tiny", listed)
+
+    shown = seewhy("models", "show", "tiny", "--json", "--repository", repository)
+    assert json.loads(shown.stdout)["version"] == 1
+    assert "Apache-2.0" in seewhy("models", "show", "tiny", "--repository", repository).stdout
+
+
+def test_export_makes_a_bundle_that_classifies(photo: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(f"class {index}" for index in range(1000)))
+    repository = tmp_path / "repository"
+
+    exported = seewhy(
+        *("export", "--backbone", "linear", "--weights", "none", "--name", "mine"),
+        *("--labels", labels, "--repository", repository),
+    )
+    assert (exported.returncode, exported.stderr) == (0, "")
+    assert "mine version 1" in exported.stdout
+
+    classified = seewhy("classify", photo, "--json", "--repository", repository)
+    assert json.loads(classified.stdout)["predictions"][0]["label"].startswith("class ")
+
+
+def test_serve_answers_until_it_is_interrupted(red_left: bytes, tiny_repository: Path) -> None:
+    server = subprocess.Popen(
+        command("serve", "--port", "0", "--repository", tiny_repository),
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    try:
+        lines = iter(server.stderr.readline, "")
+        url = next(found[0] for line in lines if (found := re.search(r"http://[\d.]+:\d+", line)))
+        with Client(url) as client:
+            assert client.classify(red_left).predictions[0].label == "red"
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, rest = server.communicate(timeout=30)
+    assert server.returncode == 0
+    assert "Traceback" not in rest
+
+
+def test_serve_refuses_in_one_line_a_repository_that_is_not_there(tmp_path: Path) -> None:
+    done = seewhy("serve", "--port", "0", "--repository", tmp_path / "nowhere")
+
+    errors = [line for line in done.stderr.splitlines() if line.startswith("seewhy: ")]
+    assert done.returncode == 1
+    assert len(errors) == 1
+    assert "nowhere" in errors[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_says_in_one_line_that_its_port_is_taken(tiny_repository: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = seewhy("serve", "--port", str(port), "--repository", tiny_repository)
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"seewhy: cannot listen on 127.0.0.1:{port}: Address already in use\n",
+    )
