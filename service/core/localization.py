@@ -52,9 +52,12 @@ def to_photo(box: Box, map_shape: tuple[int, ...], crop: Box) -> Box:
 
 
 def _central_span(profile: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """The shortest run of pixels between the two tails that hold 5% of the mass each."""
-    shares = np.cumsum(profile) / profile.sum()
-    tail = (1 - _MASS) / 2
-    first = np.searchsorted(shares, tail, side="right")
-    last = np.searchsorted(shares, 1 - tail, side="left")
-    return float(first), float(last + 1)
+    """What is left of a line of pixels without the two tails, each of 5% of the mass at most."""
+    return float(_tail(profile)), float(len(profile) - _tail(profile[::-1]))
+
+
+def _tail(profile: npt.NDArray[np.float64]) -> int:
+    mass = np.cumsum(profile)
+    allowed = (1 - _MASS) / 2 * mass[-1]
+    # Rounding must not decide whether a pixel at the very edge belongs to the tail.
+    return int(np.searchsorted(mass, allowed * (1 + 1e-9), side="right"))

@@ -1,0 +1,143 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from models import bundle as bundles
+from models.bundle import Bundle
+from models.errors import BundleNotFound, GoldenMismatch, NotReady
+from models.repository import Repository
+from service.core.catalogue import Catalogue
+from service.core.serving import ServedModel
+
+
+class Served:
+    """Stands for a served model; knows whether it was closed."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def serve(bundle: Bundle) -> ServedModel:
+    return cast("ServedModel", Served(bundle))
+
+
+def shown(model: ServedModel) -> tuple[str, int]:
+    return model.bundle.manifest.name, model.bundle.manifest.version
+
+
+@pytest.fixture
+def repository(tiny_bundle: Bundle, tmp_path: Path) -> Repository:
+    """The bundles a/1, a/2, b/1 and c/1."""
+    for name, version in [("a", 1), ("a", 2), ("b", 1), ("c", 1)]:
+        copy_bundle(tiny_bundle, tmp_path, name, version)
+    return Repository(tmp_path)
+
+
+def copy_bundle(source: Bundle, root: Path, name: str, version: int) -> None:
+    directory = root / name / str(version)
+    shutil.copytree(source.directory, directory)
+    fields = source.manifest.model_dump(mode="json", exclude={"sha256"})
+    bundles.write_manifest(directory, {**fields, "name": name, "version": version})
+
+
+def catalogue_of(
+    repository: Repository,
+    *,
+    capacity: int = 2,
+    serve: Callable[[Bundle], ServedModel] = serve,
+) -> Catalogue:
+    return Catalogue(repository, serve, default_name="a", capacity=capacity)
+
+
+def test_the_default_model_is_meant_where_none_is_named(repository: Repository) -> None:
+    catalogue = catalogue_of(repository)
+    assert catalogue.find(None, None) is None
+    assert shown(catalogue.load(None, None)) == ("a", 2)
+    assert catalogue.find(None, None) is catalogue.find("a", 2)
+
+
+def test_a_model_is_loaded_once(repository: Repository) -> None:
+    catalogue = catalogue_of(repository)
+    model = catalogue.load("a", 2)
+    assert catalogue.load("a", None) is model
+    assert catalogue.load("a", 2) is model
+    assert catalogue.loaded() == [model]
+
+
+def test_versions_are_loaded_side_by_side(repository: Repository) -> None:
+    catalogue = catalogue_of(repository)
+    assert shown(catalogue.load("a", 1)) == ("a", 1)
+    assert catalogue.find("a", None) is None
+    assert shown(catalogue.load("a", None)) == ("a", 2)
+
+
+def test_the_longest_unused_model_is_given_up_but_never_the_default(
+    repository: Repository,
+) -> None:
+    catalogue = catalogue_of(repository, capacity=3)
+    default, b, c = (catalogue.load(name, None) for name in (None, "b", "c"))
+    assert catalogue.find("b", None) is b
+    catalogue.load("a", 1)
+    closed = [model for model in (default, b, c) if cast("Served", model).closed]
+    assert closed == [c]
+    assert catalogue.find("c", None) is None
+    assert catalogue.find(None, None) is default
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [("d", None), ("a", 3), ("../a", None), ("a/1", None), (".", 1)]
+)
+def test_an_unknown_model_is_refused(
+    repository: Repository, name: str, version: int | None
+) -> None:
+    with pytest.raises(BundleNotFound):
+        catalogue_of(repository).load(name, version)
+
+
+def test_a_model_that_fails_to_load_can_be_tried_again(repository: Repository) -> None:
+    failures = [GoldenMismatch("wrong")]
+
+    def serve_second_time(bundle: Bundle) -> ServedModel:
+        if failures:
+            raise failures.pop()
+        return serve(bundle)
+
+    catalogue = catalogue_of(repository, serve=serve_second_time)
+    with pytest.raises(GoldenMismatch):
+        catalogue.load("b", None)
+    assert catalogue.loaded() == []
+    assert shown(catalogue.load("b", None)) == ("b", 1)
+
+
+def test_closing_closes_all_models(repository: Repository) -> None:
+    catalogue = catalogue_of(repository)
+    models = [catalogue.load("a", None), catalogue.load("b", None)]
+    catalogue.close()
+    assert all(cast("Served", model).closed for model in models)
+    with pytest.raises(NotReady):
+        catalogue.load("a", None)
+
+
+def test_the_only_model_is_the_default_one(tiny_repository: Path) -> None:
+    catalogue = Catalogue(Repository(tiny_repository), serve, default_name=None, capacity=1)
+    assert catalogue.default_name == "tiny"
+
+
+def test_of_several_models_the_one_of_the_project_is_the_default_one(
+    repository: Repository, tiny_bundle: Bundle
+) -> None:
+    copy_bundle(tiny_bundle, repository.root, "efficientnet_lite0", 1)
+    catalogue = Catalogue(repository, serve, default_name=None, capacity=1)
+    assert catalogue.default_name == "efficientnet_lite0"
+
+
+def test_without_a_default_model_the_names_are_listed(repository: Repository) -> None:
+    with pytest.raises(BundleNotFound, match="a, b, c"):
+        Catalogue(repository, serve, default_name=None, capacity=1)

@@ -1,0 +1,79 @@
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from skimage.color import rgb2lab
+
+from service.core import heatmap
+
+
+def drawn(png: bytes) -> npt.NDArray[np.int16]:
+    with Image.open(BytesIO(png)) as image:
+        assert (image.format, image.mode) == ("PNG", "RGB")
+        return np.asarray(image, dtype=np.int16)
+
+
+def test_colours_grow_lighter_evenly() -> None:
+    lightness = rgb2lab(heatmap.colours()[np.newaxis] / 255)[0, :, 0]
+    steps = np.diff(lightness.reshape(16, 16).mean(axis=1))
+    assert lightness[0] < 5
+    assert lightness[-1] > 90
+    assert steps.min() > 0.5 * steps.mean()
+    assert steps.max() < 1.5 * steps.mean()
+
+
+def test_the_picture_has_the_photos_size() -> None:
+    photo = np.zeros((30, 70, 3), dtype=np.uint8)
+    picture = drawn(heatmap.overlay(photo, np.ones((8, 8)), (20, 0, 50, 30)))
+    assert picture.shape == photo.shape
+
+
+def test_heat_lies_where_the_map_lies_in_the_photo() -> None:
+    photo = np.full((40, 100, 3), 128, dtype=np.uint8)
+    saliency = np.zeros((8, 8), dtype=np.float32)
+    saliency[0:4, 4:8] = 1
+    picture = drawn(heatmap.overlay(photo, saliency, (30, 0, 70, 40))).sum(axis=2)
+    hot = picture > (picture.min() + picture.max()) / 2
+    rows, columns = np.nonzero(hot)
+    # The upper right quarter of a crop that covers columns 30 to 70.
+    assert (columns.min(), columns.max() + 1) == pytest.approx((50, 70), abs=1)
+    assert (rows.min(), rows.max() + 1) == pytest.approx((0, 20), abs=1)
+
+
+def test_the_photo_shows_through() -> None:
+    photo = np.zeros((40, 40, 3), dtype=np.uint8)
+    photo[:, 20:] = 255
+    picture = drawn(heatmap.overlay(photo, np.ones((4, 4)), (0, 0, 40, 40)))
+    assert (picture[20, 30] > picture[20, 10]).all()
+
+
+def test_a_single_bright_pixel_does_not_hide_the_rest() -> None:
+    photo = np.zeros((100, 100, 3), dtype=np.uint8)
+    saliency = np.full((100, 100), 0.5, dtype=np.float32)
+    saliency[0, 0] = 1000
+    bright = drawn(heatmap.overlay(photo, saliency, (0, 0, 100, 100)))[50, 50].sum()
+    even = drawn(heatmap.overlay(photo, np.ones((100, 100)), (0, 0, 100, 100)))[50, 50].sum()
+    assert bright == even
+
+
+def test_sparse_maps_are_drawn_too() -> None:
+    photo = np.zeros((100, 100, 3), dtype=np.uint8)
+    saliency = np.zeros((100, 100), dtype=np.float32)
+    saliency[40:43, 40:43] = 1e-9
+    picture = drawn(heatmap.overlay(photo, saliency, (0, 0, 100, 100)))
+    assert picture[41, 41].sum() > picture[80, 80].sum() + 100
+
+
+def test_an_all_zero_map_draws_no_heat() -> None:
+    photo = np.zeros((10, 10, 3), dtype=np.uint8)
+    picture = drawn(heatmap.overlay(photo, np.zeros((4, 4)), (0, 0, 10, 10)))
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 1
+
+
+def test_a_huge_photo_is_drawn_smaller_with_its_aspect() -> None:
+    photo = np.zeros((1024, 4096, 3), dtype=np.uint8)
+    picture = drawn(heatmap.overlay(photo, np.ones((4, 4)), (1536, 0, 2560, 1024)))
+    assert picture.shape[:2] == (512, 2048)
+    assert picture[256, 1024].sum() > picture[256, 700].sum()

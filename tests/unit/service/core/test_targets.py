@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from models.errors import UnknownClass
+from service.core.targets import Target, resolve
+
+LABELS = ("tabby, tabby cat", "crane", "Egyptian cat", "crane", "3")
+LOGITS = np.array([0.0, 1.0, 3.0, 2.0, -1.0])
+
+
+def test_without_a_target_the_top_class_is_meant() -> None:
+    assert resolve(None, LABELS, LOGITS) == Target(2, "Egyptian cat")
+
+
+@pytest.mark.parametrize(
+    ("named", "index"),
+    [
+        (0, 0),
+        ("0", 0),
+        ("tabby, tabby cat", 0),
+        ("tabby", 0),
+        (" Tabby Cat ", 0),
+        ("egyptian cat", 2),
+        ("3", 4),  # a label that reads so comes before an index
+        (3, 3),
+    ],
+)
+def test_a_class_is_meant_by_index_label_or_synonym(named: int | str, index: int) -> None:
+    assert resolve(named, LABELS, LOGITS) == Target(index, LABELS[index])
+
+
+@pytest.mark.parametrize("named", [5, -1, "5", "99999999999999999999", "", "cat", "-1", "²"])
+def test_what_names_no_class_is_refused(named: int | str) -> None:
+    with pytest.raises(UnknownClass):
+        resolve(named, LABELS, LOGITS)
+
+
+def test_a_name_of_several_classes_is_refused_with_their_indices() -> None:
+    with pytest.raises(UnknownClass, match=r"\[1, 3\]"):
+        resolve("crane", LABELS, LOGITS)
+
+
+def test_a_misspelt_label_gets_a_hint() -> None:
+    with pytest.raises(UnknownClass, match="did you mean 'tabby'"):
+        resolve("tabbi", LABELS, LOGITS)
