@@ -45,7 +45,7 @@ def read(directory: Path) -> Bundle:
     path = directory / MANIFEST
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleNotFound(f"{directory} holds no {MANIFEST}") from error
     except ValidationError as error:
         raise BundleInvalid(f"{path}: {_first_problem(error)}") from error

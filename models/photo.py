@@ -191,7 +191,8 @@ def _to_rgb(stored: Image.Image) -> Image.Image:
             f"pixels of type {stored.mode} are not supported: "
             "convert the image to RGB or grey, with 8 or 16 bits a channel"
         )
-    return stored.convert("RGB")
+    # Converting RGB to RGB would copy it.
+    return stored if stored.mode == "RGB" else stored.convert("RGB")
 
 
 def _from_16_bits(stored: Image.Image) -> Image.Image:
