@@ -1,0 +1,43 @@
+"""The application in this process, on the tiny bundle."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+
+SECONDS = 10
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_repository: Path) -> Settings:
+    return Settings(
+        repository=tiny_repository,
+        provider="cpu",
+        max_upload_bytes=1_000_000,
+        max_pixels=1_000_000,
+        max_images=4,
+        threads=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings) -> Iterator[TestClient]:
+    """A client of the application, once all graphs are loaded."""
+    with TestClient(create_app(settings)) as client:
+        wait_until_loaded(client)
+        yield client
+
+
+def wait_until_loaded(client: TestClient) -> None:
+    pause = Event()
+    for _ in range(SECONDS * 100):
+        (model,) = client.get("/readyz").json()["models"]
+        if all(graph["state"] != "loading" for graph in model["graphs"].values()):
+            return
+        pause.wait(0.01)
+    pytest.fail("the graphs are still being loaded")

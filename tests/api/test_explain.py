@@ -1,0 +1,117 @@
+"""Oracle: the tiny model's closed forms on the crop that the model saw."""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from service.api.schemas import Explanation, Explanations
+
+
+def png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    data = BytesIO()
+    Image.fromarray(pixels).save(data, "PNG")
+    return data.getvalue()
+
+
+@pytest.fixture(scope="module")
+def noise() -> npt.NDArray[np.uint8]:
+    """A photo of the crop's own size, which preprocessing leaves as it is."""
+    return np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("target", range(4))
+def test_the_gradient_map_is_the_closed_form(
+    client: TestClient, tiny_model: Any, noise: npt.NDArray[np.uint8], target: int
+) -> None:
+    response = client.post(f"/explain?method=gradient&target={target}", content=png(noise))
+    assert response.status_code == 200
+    Explanation.model_validate(response.json(), extra="forbid")
+    explanation = response.json()["explanation"]
+    one_hot = np.eye(4)[[target]]
+    expected = np.abs(tiny_model.input_gradient(noise[None], one_hot, np.zeros(1))[0]).max(axis=0)
+    found = np.array(explanation["map"]["data"], dtype=explanation["map"]["dtype"])
+    assert list(found.shape) == explanation["map"]["shape"] == [32, 32]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.max())
+    assert explanation["method"] == "gradient"
+    assert explanation["passes"] == 1
+
+
+def test_the_top_class_is_explained_by_the_bundles_own_method(
+    client: TestClient, red_left: bytes
+) -> None:
+    answer = client.post("/explain", content=red_left).json()
+    explanation = answer["explanation"]
+    assert explanation["method"] == "gradcam"
+    assert (explanation["target"]["label"], explanation["target"]["index"]) == ("red", 0)
+    assert explanation["note"] is None
+    assert answer["image_id"] == f"{answer['request_id']}/0"
+    predicted = client.post("/classify", content=red_left).json()["predictions"][0]
+    assert explanation["target"]["probability"] == pytest.approx(predicted["probability"])
+
+
+def test_the_box_is_in_the_photos_own_pixels(client: TestClient, red_left: bytes) -> None:
+    box = client.post("/explain", content=red_left).json()["explanation"]["box"]
+    # The crop covers columns 20 to 60 of 80; red ends at column 40.
+    left, top, right, bottom = box
+    assert 20 <= left < 25
+    assert 35 < right < 45
+    assert 0 <= top < 5
+    assert 35 < bottom <= 40
+
+
+def test_a_class_can_be_named_by_its_label(client: TestClient, red_left: bytes) -> None:
+    target = client.post("/explain?target=gray", content=red_left).json()["explanation"]["target"]
+    assert target["index"] == 3
+
+
+def test_an_all_zero_map_says_so(client: TestClient) -> None:
+    black = png(np.zeros((40, 40, 3), dtype=np.uint8))
+    explanation = client.post("/explain?target=red", content=black).json()["explanation"]
+    assert explanation["box"] is None
+    assert "zero everywhere" in explanation["note"]
+    picture = client.post("/explain?target=red", content=black, headers={"Accept": "image/png"})
+    assert "zero everywhere" in picture.headers["X-SeeWhy-Note"]
+
+
+@pytest.mark.parametrize("method", ["gradient", "gradcam"])
+def test_the_picture_shows_the_heat_over_the_whole_photo(
+    client: TestClient, red_left: bytes, method: str
+) -> None:
+    response = client.post(
+        f"/explain?method={method}", content=red_left, headers={"Accept": "image/png"}
+    )
+    assert response.headers["Content-Type"] == "image/png"
+    with Image.open(BytesIO(response.content)) as image:
+        assert (image.format, image.size) == ("PNG", (80, 40))
+        drawn = np.asarray(image, dtype=np.int16)
+    # Green, which the red photo has not got, is the colour map's alone.
+    assert drawn[20, 28, 1] > drawn[20, 8, 1] + 50
+    assert drawn[20, 28, 1] > drawn[20, 70, 1] + 50
+
+
+def test_several_images_are_explained_in_order_and_a_bad_one_fails_alone(
+    client: TestClient, red_left: bytes
+) -> None:
+    files = [("images", red_left), ("images", b"text"), ("images", red_left)]
+    answer = client.post("/explain", files=files).json()
+    Explanations.model_validate(answer, extra="forbid")
+    assert ["error" in result for result in answer["results"]] == [False, True, False]
+
+
+def test_a_picture_of_several_images_is_refused(client: TestClient, red_left: bytes) -> None:
+    files = [("images", red_left), ("images", red_left)]
+    response = client.post("/explain", files=files, headers={"Accept": "image/png"})
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("target", ["4", "purple", "-1"])
+def test_an_unknown_class_is_refused(client: TestClient, red_left: bytes, target: str) -> None:
+    response = client.post("/explain", params={"target": target}, content=red_left)
+    assert response.status_code == 422
+    assert response.json()["title"] == "Unknown class"

@@ -1,0 +1,161 @@
+"""What goes wrong inside: the graphs are fakes that fail, or wait, as the test says."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event, Semaphore
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from models.bundle import Bundle
+from models.errors import GoldenMismatch, RuntimeFailure
+from models.manifest import Graph
+from service.app import create_app
+from service.core.ports import Arrays, Runner
+from service.settings import Settings
+
+SECONDS = 10
+
+Run = Callable[[Arrays], Arrays]
+
+
+class Fake:
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def run(self, feeds: Arrays, /) -> Arrays:
+        return self._run(feeds)
+
+
+def logits(feeds: Arrays) -> Arrays:
+    return {"logits": np.zeros((len(feeds["image"]), 4), dtype=np.float32)}
+
+
+@contextmanager
+def client_of(settings: Settings, runs: Mapping[Graph, Run | Exception]) -> Iterator[TestClient]:
+    def open_graph(_: Bundle, graph: Graph) -> Runner:
+        run = runs.get(graph, logits)
+        if isinstance(run, Exception):
+            raise run
+        return Fake(run)
+
+    with TestClient(create_app(settings, open_graph=open_graph)) as client:
+        yield client
+
+
+def test_a_failure_of_the_runtime_is_a_problem(settings: Settings, red_left: bytes) -> None:
+    def fail(_: Arrays) -> Arrays:
+        raise RuntimeFailure("ONNX Runtime: out of memory")
+
+    with client_of(settings, {Graph.MODEL: fail}) as client:
+        response = client.post("/classify", content=red_left)
+    assert response.status_code == 500
+    assert response.json()["detail"] == "ONNX Runtime: out of memory"
+
+
+def test_a_bug_is_a_problem_without_a_stack_trace_and_logged_by_request_id(
+    settings: Settings, red_left: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Arrays) -> Arrays:
+        raise ZeroDivisionError("secret")
+
+    with client_of(settings, {Graph.MODEL: fail}) as client:
+        response = client.post("/classify", content=red_left, headers={"X-Request-ID": "abc"})
+    assert response.status_code == 500
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert "secret" not in response.text
+    assert "Traceback" not in response.text
+    assert "request abc failed" in caplog.text
+    assert "secret" in caplog.text
+
+
+def test_a_failure_concerns_all_images_of_a_request(settings: Settings, red_left: bytes) -> None:
+    def fail(_: Arrays) -> Arrays:
+        raise RuntimeFailure("broken")
+
+    with client_of(settings, {Graph.MODEL: fail}) as client:
+        response = client.post("/classify", files=[("images", red_left), ("images", b"text")])
+    assert response.status_code == 500
+
+
+def test_a_full_queue_answers_at_once_when_to_come_back(
+    settings: Settings, red_left: bytes
+) -> None:
+    begun, go = Semaphore(0), Event()
+
+    def wait(feeds: Arrays) -> Arrays:
+        begun.release()
+        assert go.wait(SECONDS)
+        return logits(feeds)
+
+    small = settings.model_copy(update={"queue_size": 1})
+    with (
+        client_of(small, {Graph.MODEL: wait}) as client,
+        ThreadPoolExecutor() as clients,
+    ):
+        first = clients.submit(client.post, "/classify", content=red_left)
+        assert begun.acquire(timeout=SECONDS)
+        refused = client.post("/classify", content=red_left)
+        go.set()
+        assert first.result(SECONDS).status_code == 200
+        metrics = client.get("/metrics").text
+    assert refused.status_code == 503
+    assert refused.json()["title"] == "Overloaded"
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert 'seewhy_rejected_requests_total{route="/classify"} 1.0' in metrics
+
+
+def test_an_explanation_whose_graph_is_still_being_loaded_is_for_later(
+    settings: Settings, red_left: bytes
+) -> None:
+    go = Event()
+
+    def open_graph(_: Bundle, graph: Graph) -> Runner:
+        if graph is not Graph.MODEL:
+            assert go.wait(SECONDS)
+        return Fake(logits)
+
+    with TestClient(create_app(settings, open_graph=open_graph)) as client:
+        (model,) = client.get("/readyz").json()["models"]
+        response = client.post("/explain", content=red_left)
+        classified = client.post("/classify", content=red_left)
+        go.set()
+    assert model["graphs"]["cam"]["state"] == "loading"
+    assert response.status_code == 503
+    assert response.json()["title"] == "Not ready"
+    assert int(response.headers["Retry-After"]) >= 1
+    assert classified.status_code == 200
+
+
+def test_a_graph_that_failed_is_shown_and_the_service_stays_ready(
+    settings: Settings, red_left: bytes
+) -> None:
+    with client_of(settings, {Graph.GRADIENT: GoldenMismatch("wrong")}) as client:
+        graph: dict[str, str] = {}
+        pause = Event()
+        while graph.get("state") != "failed":
+            pause.wait(0.01)
+            readiness = client.get("/readyz")
+            graph = readiness.json()["models"][0]["graphs"]["gradient"]
+        response = client.post("/explain?method=gradient", content=red_left)
+    assert readiness.status_code == 200
+    assert graph["reason"] == "wrong"
+    assert response.status_code == 500
+    assert "wrong" in response.json()["detail"]
+
+
+def test_shutting_down_finishes_the_requests_in_flight(settings: Settings, red_left: bytes) -> None:
+    begun, go = Semaphore(0), Event()
+
+    def wait(feeds: Arrays) -> Arrays:
+        begun.release()
+        assert go.wait(SECONDS)
+        return logits(feeds)
+
+    with ThreadPoolExecutor() as clients, client_of(settings, {Graph.MODEL: wait}) as client:
+        first = clients.submit(client.post, "/classify", content=red_left)
+        assert begun.acquire(timeout=SECONDS)
+        clients.submit(lambda: go.wait(0.2) or go.set())
+    assert first.result(SECONDS).status_code == 200

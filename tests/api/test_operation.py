@@ -1,0 +1,123 @@
+"""Health, readiness, models, metrics and documentation."""
+
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from models.errors import BundleNotFound, GoldenMismatch
+from models.manifest import Graph
+from models.repository import Repository
+from service.api.schemas import ModelDetails, ModelList, Readiness
+from service.app import create_app
+from service.settings import Settings
+
+
+def samples(client: TestClient) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    text = client.get("/metrics").text
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    return name, frozenset(labels.items())
+
+
+def test_the_process_is_alive(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_readiness_shows_each_graph_and_its_provider(client: TestClient) -> None:
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    Readiness.model_validate(response.json(), extra="forbid")
+    assert response.json()["provider"] == "cpu"
+    (model,) = response.json()["models"]
+    assert (model["name"], model["version"]) == ("tiny", 1)
+    ready = {"state": "ready", "provider": "cpu", "reason": None}
+    assert model["graphs"] == {"model": ready, "gradient": ready, "cam": ready}
+
+
+def test_models_are_listed(client: TestClient) -> None:
+    answer = client.get("/models").json()
+    ModelList.model_validate(answer, extra="forbid")
+    assert answer["models"] == [
+        {"name": "tiny", "versions": [1], "current": 1, "default": True, "loaded": [1]}
+    ]
+
+
+def test_a_model_is_shown_with_its_manifest(client: TestClient, tiny_repository: Path) -> None:
+    answer = client.get("/models/tiny?version=1").json()
+    ModelDetails.model_validate(answer, extra="forbid")
+    manifest = Repository(tiny_repository).open("tiny").manifest
+    assert answer["manifest"] == manifest.model_dump(mode="json")
+
+
+def test_requests_are_counted_by_route_model_and_outcome(
+    client: TestClient, red_left: bytes
+) -> None:
+    good = key("seewhy_requests_total", route="/classify", model="tiny", outcome="ok")
+    bad = key("seewhy_requests_total", route="/classify", model="", outcome="EmptyImage")
+    lost = key("seewhy_requests_total", route="unknown", model="", outcome="Not Found")
+    before = samples(client)
+    client.post("/classify", content=red_left)
+    client.post("/classify", content=b"")
+    client.get("/no/such/route")
+    after = samples(client)
+    assert [after[k] - before.get(k, 0) for k in (good, bad, lost)] == [1, 1, 1]
+
+
+def test_stages_and_batches_are_measured(client: TestClient, red_left: bytes) -> None:
+    before = samples(client)
+    client.post("/explain?method=gradient", content=red_left)
+    after = samples(client)
+    for stage in ("read", "decode", "queue", "inference", "explain", "total"):
+        counted = key("seewhy_stage_seconds_count", route="/explain", stage=stage)
+        assert after[counted] == before.get(counted, 0) + 1
+    for graph in ("model", "gradient"):
+        rows = key("seewhy_batch_rows_sum", graph=graph)
+        assert after[rows] == before.get(rows, 0) + 1
+
+
+def test_metrics_say_which_bundle_is_run_by_which_provider(client: TestClient) -> None:
+    found = samples(client)
+    assert found[key("seewhy_bundle_info", model="tiny", version="1", provider="cpu")] == 1
+    assert found[key("seewhy_queue_rows", model="tiny", version="1", graph="model")] == 0
+
+
+def test_openapi_documents_the_three_kinds_of_body_and_problems(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    for path in ("/classify", "/explain"):
+        operation = paths[path]["post"]
+        assert set(operation["requestBody"]["content"]) >= {
+            "image/*",
+            "application/octet-stream",
+            "multipart/form-data",
+            "application/json",
+        }
+        assert "application/problem+json" in operation["responses"]["default"]["content"]
+        assert "422" not in operation["responses"]
+    assert "image/png" in paths["/explain"]["post"]["responses"]["200"]["content"]
+
+
+def test_the_interactive_documentation_is_there(client: TestClient) -> None:
+    assert "text/html" in client.get("/docs").headers["Content-Type"]
+
+
+def test_a_service_without_its_default_model_does_not_start(tmp_path: Path) -> None:
+    settings = Settings(repository=tmp_path, provider="cpu")
+    with pytest.raises(BundleNotFound), TestClient(create_app(settings)):
+        pass
+
+
+def test_a_bundle_that_disagrees_with_its_reference_is_not_served(settings: Settings) -> None:
+    def open_graph(_: object, graph: Graph) -> object:
+        raise GoldenMismatch(f"{graph}: wrong")
+
+    app = create_app(settings, open_graph=open_graph)  # type: ignore[arg-type]
+    with pytest.raises(GoldenMismatch), TestClient(app):
+        pass

@@ -1,0 +1,81 @@
+import asyncio
+from collections.abc import Iterator, Mapping
+
+import pytest
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
+
+from models.errors import ImageTooLarge, InvalidRequest
+from service.api.schemas import ClassifyOptions
+from service.api.uploads import Upload, UploadLimits, read
+
+LIMITS = UploadLimits(max_bytes=1000, max_images=2)
+
+
+def read_from(
+    messages: Iterator[Message], headers: Mapping[str, str] | None = None
+) -> tuple[Upload, int]:
+    """What is read from ASGI messages, and how many were taken."""
+    raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    taken = 0
+
+    async def receive() -> Message:
+        nonlocal taken
+        taken += 1
+        return next(messages)
+
+    async def run() -> Upload:
+        return await read(Request({"type": "http", "headers": raw}, receive), LIMITS)
+
+    return asyncio.run(run()), taken
+
+
+def chunks(count: int, size: int) -> Iterator[Message]:
+    for _ in range(count):
+        yield {"type": "http.request", "body": bytes(size), "more_body": True}
+    yield {"type": "http.request", "body": b"", "more_body": False}
+
+
+def test_chunks_are_joined() -> None:
+    upload, _ = read_from(chunks(10, 100))
+    assert upload.images == (bytes(1000),)
+
+
+def test_a_body_of_unknown_length_is_read_no_further_than_allowed() -> None:
+    messages = chunks(1000, 100)
+    with pytest.raises(ImageTooLarge, match="1,000 bytes"):
+        read_from(messages)
+    assert len(list(messages)) == 1001 - 11
+
+
+def test_a_body_that_announces_too_much_is_not_read_at_all() -> None:
+    messages = chunks(3, 100)
+    with pytest.raises(ImageTooLarge):
+        read_from(messages, {"content-length": "1001"})
+    assert len(list(messages)) == 4
+
+
+def test_a_client_that_goes_away_is_noticed() -> None:
+    gone: list[Message] = [
+        {"type": "http.request", "body": b"x", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    with pytest.raises(ClientDisconnect):
+        read_from(iter(gone))
+
+
+def test_without_options_in_the_body_the_query_stays_as_it_is() -> None:
+    query = ClassifyOptions(top_k=2)
+    assert Upload((b"x",)).over(query) is query
+
+
+def test_options_of_the_body_come_before_those_of_the_query() -> None:
+    query = ClassifyOptions(top_k=2, model="a")
+    assert Upload((b"x",), {"top_k": 3}).over(query) == ClassifyOptions(top_k=3, model="a")
+
+
+@pytest.mark.parametrize("options", [{"top_k": 0}, {"colour": 1}])
+def test_bad_options_of_the_body_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(InvalidRequest, match="options: "):
+        Upload((b"x",), options).over(ClassifyOptions())
