@@ -42,22 +42,8 @@ def test_the_readme_opens_with_its_two_commands() -> None:
     assert commands()[:2] == ["make serve", "make test"]
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
-def test_every_make_target_that_is_mentioned_exists(document: str) -> None:
-    mentioned = set(re.findall(r"`make ([a-z-]+)`", (ROOT / document).read_text()))
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert mentioned
-    assert mentioned <= targets
-
-
 def test_ci_runs_the_readme_s_test_command() -> None:
     assert commands()[1] in (ROOT / ".ci" / "run").read_text()
-
-
-@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")))
-def test_every_file_that_a_document_links_to_exists(document: Path) -> None:
-    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
-    assert [t for t in targets if not (document.parent / t).exists()] == []
 
 
 @dataclass(frozen=True)
