@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event, Semaphore
+from threading import Event, Semaphore, Timer
 
 import numpy as np
 import pytest
@@ -157,5 +157,5 @@ def test_shutting_down_finishes_the_requests_in_flight(settings: Settings, red_l
     with ThreadPoolExecutor() as clients, client_of(settings, {Graph.MODEL: wait}) as client:
         first = clients.submit(client.post, "/classify", content=red_left)
         assert begun.acquire(timeout=SECONDS)
-        clients.submit(lambda: go.wait(0.2) or go.set())
+        Timer(0.2, go.set).start()
     assert first.result(SECONDS).status_code == 200

@@ -1,7 +1,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-import scipy.special  # type: ignore[import-untyped]
+import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
