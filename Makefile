@@ -59,7 +59,7 @@ compile := uv pip compile pyproject.toml --quiet --group build --upgrade --unive
 	--custom-compile-command "make lock"
 
 lock: ## refresh requirements/*.txt (needs uv)
-	$(compile) --extra training --extra dev --output-file requirements/all.txt
+	$(compile) --all-extras --output-file requirements/all.txt
 	$(compile) --constraint requirements/all.txt --output-file requirements/serving.txt
 
 clean: ## remove .venv and everything that was built
