@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from models.errors import ServerError
 from seewhy import inprocess
 from seewhy.calls import ClassifyOptions
+from seewhy.cli import tables
 from seewhy.cli.exit_codes import ExitCode
 from seewhy.cli.options import (
     ModelOption,
@@ -86,10 +84,7 @@ def _print_json(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
 
 
 def _print_table(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("file", overflow="fold")
-    table.add_column("class", overflow="fold")
-    table.add_column("probability", justify="right")
+    table = tables.headed("file", "class", "probability")
     for file, outcome in zip(files, outcomes, strict=True):
         if isinstance(outcome, Classification):
             for rank, found in enumerate(outcome.predictions):
@@ -99,4 +94,4 @@ def _print_table(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
         else:
             print(f"seewhy: {file}: {outcome}", file=sys.stderr)
     if table.row_count:
-        Console().print(table)
+        tables.show(table)

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from models.bundle import Bundle
 from models.repository import Repository
+from seewhy.cli import tables
 from seewhy.cli.exit_codes import EPILOG
 from seewhy.cli.options import RepositoryOption, VersionOption, settings
 
@@ -31,9 +30,7 @@ def list_models(*, repository: RepositoryOption = None) -> None:
 
     A model's current version is what answers unless another is asked for.
     """
-    table = Table(box=SIMPLE_HEAD)
-    for heading in ("model", "version", "current", "classes", "backbone"):
-        table.add_column(heading, overflow="fold")
+    table = tables.headed("model", "version", "current", "classes", "backbone")
     found = _repository(repository)
     for name in found.names():
         current = found.current(name)
@@ -46,7 +43,7 @@ def list_models(*, repository: RepositoryOption = None) -> None:
                 str(len(manifest.labels)),
                 manifest.provenance.backbone,
             )
-    Console().print(table)
+    tables.show(table)
 
 
 def show(
@@ -64,7 +61,7 @@ def show(
     table = Table.grid(padding=(0, 2))
     for field, value in _facts(bundle).items():
         table.add_row(field, value)
-    Console(markup=False, highlight=False).print(table)
+    tables.show(table)
 
 
 def publish(

@@ -19,7 +19,8 @@ Done = subprocess.CompletedProcess[str]
 
 
 def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("SEEWHY_")}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SEEWHY_")}
+    return ours | {"COLUMNS": "400"}  # tables as wide as they like
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -61,10 +62,12 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
 
 
 def test_classify_prints_a_table(photo: Path, tiny_repository: Path) -> None:
+    photo = photo.rename(photo.with_name("[red] left.png"))
     done = seewhy("classify", photo, "--top-k", "2", "--repository", tiny_repository)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"red +0\.\d{3}", done.stdout)
+    assert "[red] left.png" in done.stdout
 
 
 def test_classify_prints_json_lines_and_goes_on_past_a_bad_file(
