@@ -23,9 +23,9 @@ SHOWN = ROOT / "docs" / "samples" / "cat_gradcam.png"
 SET_UP_SECONDS = 600
 
 
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of the README that are in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    """The fenced blocks of a document that are in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def commands() -> list[str]:
@@ -141,9 +141,11 @@ def test_a_new_user_can_copy_every_seewhy_line(new_user: NewUser) -> None:
 @pytest.mark.slow
 @pytest.mark.smoke
 def test_a_new_user_can_copy_the_python_lines(new_user: NewUser) -> None:
-    printed = [new_user.run([".venv/bin/python", "-c", block]) for block in blocks("python")]
+    client = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
+    programs = blocks("python") + blocks("python", client)
 
-    assert "cat" in printed[0]
+    assert len(programs) == 3
+    assert all("cat" in new_user.run([".venv/bin/python", "-c", each]) for each in programs)
 
 
 @pytest.mark.slow
