@@ -4,11 +4,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import timm
 import torch
 import torchvision
+from timm.models import PretrainedCfg
 from torch import nn
 
 from models.errors import ExportError
@@ -40,11 +41,12 @@ class Backbone:
     key: str
     layer: str | None
     layout: Layout = Layout.NCHW
-    options: tuple[tuple[str, object], ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
 
     def build(self, classes: int) -> nn.Module:
         """The network with random weights, in evaluation mode, logits [N, classes]."""
         options = dict(self.options)
+        module: nn.Module
         if self.source is Source.TORCHVISION:
             module = torchvision.models.get_model(
                 self.key, weights=None, num_classes=classes, **options
@@ -53,7 +55,8 @@ class Backbone:
             module = timm.create_model(self.key, num_classes=classes, **options)
         else:
             module = CLASSIC[self.key](classes)
-        return module.eval()
+        module.eval()
+        return module
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -102,8 +105,12 @@ ZOO: Final[tuple[Backbone, ...]] = (
     _torchvision("alexnet", "features.11"),
     _torchvision("vgg16", "features.29"),
     _torchvision("vgg19", "features.35"),
-    _torchvision("googlenet", "inception5b", aux_logits=False, init_weights=False, transform_input=True),
-    _torchvision("inception_v3", "Mixed_7c", aux_logits=False, init_weights=False, transform_input=True),
+    _torchvision(
+        "googlenet", "inception5b", aux_logits=False, init_weights=False, transform_input=True
+    ),
+    _torchvision(
+        "inception_v3", "Mixed_7c", aux_logits=False, init_weights=False, transform_input=True
+    ),
     _torchvision("resnet18", "layer4"),
     _torchvision("resnet34", "layer4"),
     _torchvision("resnet50", "layer4"),
@@ -141,6 +148,18 @@ def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+def pretrained_config(key: str) -> PretrainedCfg:
+    """What timm publishes about a network's default weights.
+
+    Raises:
+        ExportError: timm publishes none.
+    """
+    config = timm.models.get_pretrained_cfg(key)
+    if config is None:
+        raise ExportError(f"timm has no pretrained weights of {key}")
+    return config
+
+
 def _torchvision_preprocessing(key: str) -> Preprocessing:
     transform = torchvision.models.get_model_weights(key).DEFAULT.transforms()
     (resize,), (crop,) = transform.resize_size, transform.crop_size
@@ -154,7 +173,7 @@ def _torchvision_preprocessing(key: str) -> Preprocessing:
 
 
 def _timm_preprocessing(key: str) -> Preprocessing:
-    config = timm.models.get_pretrained_cfg(key)
+    config = pretrained_config(key)
     _, height, width = config.input_size
     return Preprocessing(
         resize=math.floor(min(height, width) / config.crop_pct),

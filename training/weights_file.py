@@ -57,5 +57,5 @@ def _external(
 ) -> ir.ExternalTensor:
     return ir.ExternalTensor(
         WEIGHTS, place.offset, place.length, tensor.dtype,
-        shape=ir.Shape(tensor.shape), name=value.name or "", base_dir=directory,
+        shape=ir.Shape(tensor.numpy().shape), name=value.name or "", base_dir=directory,
     )  # fmt: skip

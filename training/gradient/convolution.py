@@ -54,8 +54,13 @@ class Geometry:
         return [
             size - ((out - 1) * stride + reach + 1 - begin - end)
             for size, out, stride, reach, begin, end in zip(
-                self.input_size, self.output_size, self.strides, self.reach,
-                self.begin, self.end, strict=True,
+                self.input_size,
+                self.output_size,
+                self.strides,
+                self.reach,
+                self.begin,
+                self.end,
+                strict=True,
             )
         ]
 
@@ -63,9 +68,14 @@ class Geometry:
 def transposed(tape: Tape, geometry: Geometry, weight: ir.Value, dy: ir.Value) -> ir.Value:
     """The gradient as a ConvTranspose with the forward pass's own weight."""
     return tape.op(
-        "ConvTranspose", dy, weight,
-        kernel_shape=geometry.kernel, strides=geometry.strides, dilations=geometry.dilations,
-        pads=[*geometry.begin, *geometry.end], group=geometry.group,
+        "ConvTranspose",
+        dy,
+        weight,
+        kernel_shape=geometry.kernel,
+        strides=geometry.strides,
+        dilations=geometry.dilations,
+        pads=[*geometry.begin, *geometry.end],
+        group=geometry.group,
         output_padding=geometry.output_padding,
     )
 
@@ -77,13 +87,18 @@ def _conv_with_flipped_weight(
         [reach - pad for reach, pad in zip(geometry.reach, side, strict=True)]
         for side in (geometry.begin, geometry.end)
     ]
-    # A negative pad crops, which Conv does not do.
-    crop = [min(pad, 0) for side in pads for pad in side]
-    if any(crop):
-        dy = tape.op("Pad", dy, tape.constant([0, 0, *crop[:2], 0, 0, *crop[2:]]))
+    # Padding beyond the kernel's reach saw nothing of the image: its gradient is cut off.
+    overhang = {
+        axis: (min(begin, 0), min(end, 0)) for axis, begin, end in zip(SPATIAL, *pads, strict=True)
+    }
+    dy = tape.surround(dy, overhang, rank=4)
     return tape.op(
-        "Conv", dy, _flipped(tape, weight, geometry),
-        kernel_shape=geometry.kernel, dilations=geometry.dilations, group=geometry.group,
+        "Conv",
+        dy,
+        _flipped(tape, weight, geometry),
+        kernel_shape=geometry.kernel,
+        dilations=geometry.dilations,
+        group=geometry.group,
         pads=[max(pad, 0) for side in pads for pad in side],
     )
 
@@ -105,13 +120,18 @@ def _flipped(tape: Tape, weight: ir.Value, geometry: Geometry) -> ir.Value:
             "Reshape", weight, tape.constant([groups, outputs // groups, inputs, *kernel])
         )
         swapped = tape.op(
-            "Reshape", tape.op("Transpose", grouped, perm=[0, 2, 1, 3, 4]),
+            "Reshape",
+            tape.op("Transpose", grouped, perm=[0, 2, 1, 3, 4]),
             tape.constant([groups * inputs, outputs // groups, *kernel]),
         )
     if math.prod(kernel) == 1:
         return swapped
     lowest = -(2**31)
     return tape.op(
-        "Slice", swapped, tape.constant([-1, -1]), tape.constant([lowest, lowest]),
-        tape.constant(SPATIAL), tape.constant([-1, -1]),
+        "Slice",
+        swapped,
+        tape.constant([-1, -1]),
+        tape.constant([lowest, lowest]),
+        tape.constant(SPATIAL),
+        tape.constant([-1, -1]),
     )

@@ -15,14 +15,14 @@ Gradients = Iterator[tuple[ir.Value, ir.Value]]
 
 
 def add(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """y = a + b + …, also for Sum."""
+    """Of y = a + b + …, also for Sum."""
     for x in node.inputs:
         if x is not None and tape.wants(x):
             yield x, tape.sum_to(dy, node.outputs[0], x)
 
 
 def sub(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """y = a - b."""
+    """Of y = a - b."""
     a, b = input_of(node, 0), input_of(node, 1)
     if tape.wants(a):
         yield a, tape.sum_to(dy, node.outputs[0], a)
@@ -31,7 +31,7 @@ def sub(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 
 
 def mul(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """y = a b."""
+    """Of y = a b."""
     a, b = input_of(node, 0), input_of(node, 1)
     for x, other in ((a, b), (b, a)):
         if tape.wants(x):
@@ -39,7 +39,7 @@ def mul(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 
 
 def div(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """y = a / b."""
+    """Of y = a / b."""
     a, b, y = input_of(node, 0), input_of(node, 1), node.outputs[0]
     da = tape.op("Div", dy, b)
     if tape.wants(a):
@@ -49,12 +49,12 @@ def div(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 
 
 def neg(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """y = -x."""
+    """Of y = -x."""
     yield input_of(node, 0), tape.op("Neg", dy)
 
 
 def identity(_tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """y = x."""
+    """Of y = x."""
     yield input_of(node, 0), dy
 
 
@@ -113,7 +113,7 @@ def hard_sigmoid(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 
 
 def hard_swish(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """y = x h(x), h(x) = clip(x / 6 + 1/2, 0, 1); dy/dx = h + x [0 < h < 1] / 6."""
+    """Of y = x h(x), h(x) = clip(x / 6 + 1/2, 0, 1); dy/dx = h + x [0 < h < 1] / 6."""
     x = input_of(node, 0)
     h = tape.op("HardSigmoid", x, alpha=1 / 6, beta=0.5)
     slope = tape.op("Add", h, _inside(tape, h, tape.scale(x, 1 / 6, x), x))

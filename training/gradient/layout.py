@@ -57,12 +57,12 @@ def split(tape: Tape, node: ir.Node, *gradients: ir.Value | None) -> Gradients:
     for output, dy in zip(node.outputs, gradients, strict=True):
         size = static(output, axis)
         if dy is not None:
-            yield x, _pad(tape, dy, x, {axis: (start, total - start - size)})
+            yield x, tape.surround(dy, {axis: (start, total - start - size)}, len(dimensions(x)))
         start += size
 
 
 def pad(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """Constant padding is cut off again; negative pads do that."""
+    """Padding is cut off again."""
     x = input_of(node, 0)
     mode = node.attributes.get("mode")
     if mode is not None and mode.as_string() != "constant":
@@ -70,7 +70,9 @@ def pad(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     pads = constant_of(optional_input(node, 1), "pads").astype(np.int64)
     if optional_input(node, 3) is not None:
         raise ExportError(f"{node.name}: padding of chosen axes is not supported")
-    yield x, tape.op("Pad", dy, tape.constant(-pads)) if pads.any() else dy
+    begin, end = np.split(-pads, 2)
+    around = dict(enumerate(zip(begin.tolist(), end.tolist(), strict=True)))
+    yield x, tape.surround(dy, around, len(begin))
 
 
 def slice_(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
@@ -83,6 +85,7 @@ def slice_(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     axes = range(len(starts)) if axes_input is None else constant_of(axes_input, "axes").tolist()
     steps = [1] * len(starts) if steps_input is None else constant_of(steps_input, "steps").tolist()
     around: dict[int, tuple[int, int]] = {}
+    rank = len(dimensions(x))
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if step < 1:
             raise ExportError(f"{node.name}: a slice that runs backwards is not supported")
@@ -90,8 +93,8 @@ def slice_(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
         picked = range(total)[slice(start, end, step)]
         if step > 1:
             dy = _spread(tape, dy, node.outputs[0], axis, step)
-        around[axis % len(dimensions(x))] = (picked.start, total - picked.start - len(picked) * step)
-    yield x, _pad(tape, dy, x, around)
+        around[axis % rank] = (picked.start, total - picked.start - len(picked) * step)
+    yield x, tape.surround(dy, around, rank)
 
 
 def gather(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
@@ -104,25 +107,13 @@ def gather(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     size = static(x, axis)
     position = int(index.item()) % size
     column = dy if index.ndim else tape.op("Unsqueeze", dy, tape.constant([axis]))
-    yield x, _pad(tape, column, x, {axis: (position, size - position - 1)})
+    yield x, tape.surround(column, {axis: (position, size - position - 1)}, len(dimensions(x)))
 
 
 def _slice(tape: Tape, value: ir.Value, axis: int, start: int, end: int) -> ir.Value:
     return tape.op(
         "Slice", value, tape.constant([start]), tape.constant([end]), tape.constant([axis])
     )
-
-
-def _pad(
-    tape: Tape, value: ir.Value, like: ir.Value, around: dict[int, tuple[int, int]]
-) -> ir.Value:
-    rank = len(dimensions(like))
-    begin, end = [0] * rank, [0] * rank
-    for axis, (before, after) in around.items():
-        begin[axis], end[axis] = before, after
-    if not any(begin) and not any(end):
-        return value
-    return tape.op("Pad", value, tape.constant([*begin, *end]))
 
 
 def _spread(tape: Tape, value: ir.Value, like: ir.Value, axis: int, step: int) -> ir.Value:

@@ -8,7 +8,7 @@ from training.gradient.tape import Tape, dimensions, input_of, integer, number
 
 
 def matmul(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """y = a b, batched; da = dy b^T, db = a^T dy."""
+    """Of y = a b, batched; da = dy b^T, db = a^T dy."""
     a, b, y = input_of(node, 0), input_of(node, 1), node.outputs[0]
     if tape.wants(a):
         yield a, _sum_batches(tape, tape.op("MatMul", dy, _transposed(tape, b)), y, a)
@@ -17,21 +17,35 @@ def matmul(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 
 
 def gemm(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """y = alpha a' b' + beta c, where ' is an optional transposition."""
+    """Of y = alpha a' b' + beta c, where ' is an optional transposition."""
     a, b = input_of(node, 0), input_of(node, 1)
     trans_a, trans_b = integer(node, "transA", 0), integer(node, "transB", 0)
     alpha = number(node, "alpha", 1.0)
     if tape.wants(a):
         left, right = (b, dy) if trans_a else (dy, b)
-        yield a, tape.op(
-            "Gemm", left, right, alpha=alpha,
-            transA=trans_b if trans_a else 0, transB=1 if trans_a else 1 - trans_b,
+        yield (
+            a,
+            tape.op(
+                "Gemm",
+                left,
+                right,
+                alpha=alpha,
+                transA=trans_b if trans_a else 0,
+                transB=1 if trans_a else 1 - trans_b,
+            ),
         )
     if tape.wants(b):
         left, right = (dy, a) if trans_b else (a, dy)
-        yield b, tape.op(
-            "Gemm", left, right, alpha=alpha,
-            transA=1 if trans_b else 1 - trans_a, transB=trans_a if trans_b else 0,
+        yield (
+            b,
+            tape.op(
+                "Gemm",
+                left,
+                right,
+                alpha=alpha,
+                transA=1 if trans_b else 1 - trans_a,
+                transB=trans_a if trans_b else 0,
+            ),
         )
     if len(node.inputs) > 2 and (c := node.inputs[2]) is not None and tape.wants(c):  # noqa: PLR2004 - a, b, c
         scaled = tape.scale(dy, number(node, "beta", 1.0), c)

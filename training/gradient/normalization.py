@@ -31,7 +31,7 @@ def reduce_sum(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 
 
 def softmax(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """dx = y (dy - sum(y dy))."""
+    """Of softmax: dx = y (dy - sum(y dy))."""
     y, axis = node.outputs[0], integer(node, "axis", -1)
     weighted = tape.op("Mul", dy, y)
     total = tape.op("ReduceSum", weighted, tape.constant([axis]), keepdims=1)
@@ -39,7 +39,7 @@ def softmax(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 
 
 def layer_norm(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """y = scale n + bias, n = (x - mean) / deviation, over the axes from `axis` on.
+    """Of y = scale n + bias, n = (x - mean) / deviation, over the axes from `axis` on.
 
     dx = (g - mean(g) - n mean(g n)) / deviation, with g = scale dy.
     """
@@ -78,7 +78,7 @@ def _axes(node: ir.Node) -> list[int]:
 
 def _spread_over(tape: Tape, node: ir.Node, dy: ir.Value) -> ir.Value:
     x = input_of(node, 0)
-    kept = dy if integer(node, "keepdims", 1) else tape.op(
-        "Unsqueeze", dy, tape.constant(_axes(node))
+    kept = (
+        dy if integer(node, "keepdims", 1) else tape.op("Unsqueeze", dy, tape.constant(_axes(node)))
     )
     return tape.op("Expand", kept, tape.shape_of(x))

@@ -28,8 +28,12 @@ def max_pool(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     size = tape.op("ReduceProd", tape.op("Shape", x), keepdims=1)
     zeros = tape.op("Expand", tape.constant([0], x), size)
     scattered = tape.op(
-        "ScatterElements", zeros, tape.op("Reshape", node.outputs[1], flat),
-        tape.op("Reshape", dy, flat), axis=0, reduction="add",
+        "ScatterElements",
+        zeros,
+        tape.op("Reshape", node.outputs[1], flat),
+        tape.op("Reshape", dy, flat),
+        axis=0,
+        reduction="add",
     )
     yield x, tape.reshape_as(scattered, x)
 
@@ -60,10 +64,9 @@ def _counts(geometry: Geometry, *, include_pad: bool) -> npt.NDArray[np.float64]
     for axis, kernel in enumerate(geometry.kernel):
         size, dilation = geometry.input_size[axis], geometry.dilations[axis]
         # A window may overhang even the padding (ceil mode); that part never counts.
-        low, high = (
-            (-geometry.begin[axis], size + geometry.end[axis]) if include_pad else (0, size)
-        )
+        low, high = (-geometry.begin[axis], size + geometry.end[axis]) if include_pad else (0, size)
         starts = np.arange(geometry.output_size[axis]) * geometry.strides[axis]
         pixels = (starts - geometry.begin[axis])[:, None] + np.arange(kernel) * dilation
         per_axis.append(((pixels >= low) & (pixels < high)).sum(axis=1))
-    return np.outer(*per_axis).astype(np.float64)
+    counts: npt.NDArray[np.float64] = np.outer(*per_axis).astype(np.float64)
+    return counts

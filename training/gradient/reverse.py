@@ -52,9 +52,7 @@ def append_gradient(
     return total
 
 
-def _values_between(
-    nodes: list[ir.Node], wrt: ir.Value, output: ir.Value
-) -> frozenset[ir.Value]:
+def _values_between(nodes: list[ir.Node], wrt: ir.Value, output: ir.Value) -> frozenset[ir.Value]:
     """The floating-point values that depend on `wrt` and that `output` depends on."""
     downstream = {wrt}
     for node in nodes:

@@ -1,12 +1,16 @@
 """Writing ONNX nodes, tersely."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
 from models.errors import ExportError
+
+END = 2**63 - 1
+"""A slice's end that means the end of the axis."""
 
 Attribute = int | float | str | Iterable[int]
 
@@ -18,9 +22,7 @@ class Tape:
     for the others (weights, shapes, masks).
     """
 
-    def __init__(
-        self, graph: ir.Graph, differentiable: frozenset[ir.Value] = frozenset()
-    ) -> None:
+    def __init__(self, graph: ir.Graph, differentiable: frozenset[ir.Value] = frozenset()) -> None:
         self._graph = graph
         self._differentiable = differentiable
         self._constants: dict[tuple[str, tuple[int, ...], bytes], ir.Value] = {}
@@ -29,9 +31,7 @@ class Tape:
         """Whether the gradient flows through this value."""
         return value in self._differentiable
 
-    def op(
-        self, op_type: str, *inputs: ir.Value | None, **attributes: Attribute
-    ) -> ir.Value:
+    def op(self, op_type: str, *inputs: ir.Value | None, **attributes: Attribute) -> ir.Value:
         """Append a node; returns its (first) output."""
         node = ir.node(op_type, inputs, {k: _plain(v) for k, v in attributes.items()})
         self._graph.append(node)
@@ -60,19 +60,36 @@ class Tape:
         """`value` times a number; `like` gives the dtype."""
         return value if factor == 1 else self.op("Mul", value, self.constant(factor, like))
 
+    def surround(
+        self, value: ir.Value, around: Mapping[int, tuple[int, int]], rank: int
+    ) -> ir.Value:
+        """Put zeros before and after along some axes; a negative number cuts off instead."""
+        cut = {axis: sides for axis, sides in around.items() if min(sides) < 0}
+        if cut:
+            value = self.op(
+                "Slice", value,
+                self.constant([max(-before, 0) for before, _ in cut.values()]),
+                self.constant([after if after < 0 else END for _, after in cut.values()]),
+                self.constant(list(cut)),
+            )  # fmt: skip
+        pads = [0] * (2 * rank)
+        for axis, (before, after) in around.items():
+            pads[axis], pads[rank + axis] = max(before, 0), max(after, 0)
+        return self.op("Pad", value, self.constant(pads)) if any(pads) else value
+
     def shape_of(self, value: ir.Value) -> ir.Value:
         """An int64 vector holding a value's shape at run time."""
         dims = dimensions(value)
-        unknown = [i for i, dim in enumerate(dims) if dim is None]
-        if not unknown:
-            return self.constant(dims)
-        return self.op("Shape", value)
+        sizes = [dim for dim in dims if dim is not None]
+        return self.constant(sizes) if len(sizes) == len(dims) else self.op("Shape", value)
 
     def reshape_as(self, gradient: ir.Value, value: ir.Value) -> ir.Value:
         """Reshape to another value's shape; at most one unknown dimension costs no `Shape`."""
         dims = dimensions(value)
         if dims.count(None) <= 1:
-            return self.op("Reshape", gradient, self.constant([-1 if d is None else d for d in dims]))
+            return self.op(
+                "Reshape", gradient, self.constant([-1 if d is None else d for d in dims])
+            )
         return self.op("Reshape", gradient, self.op("Shape", value))
 
     def sum_to(self, gradient: ir.Value, output: ir.Value, value: ir.Value) -> ir.Value:
@@ -147,7 +164,13 @@ def integer(node: ir.Node, name: str, default: int) -> int:
 def number(node: ir.Node, name: str, default: float) -> float:
     """An attribute that is a floating-point number."""
     attribute = node.attributes.get(name)
-    return default if attribute is None else attribute.as_float()
+    if attribute is None:
+        return default
+    # An attribute is a float32 even in a float64 graph: 1/6 is what 0.16666667163… means.
+    simple = float(Fraction(attribute.as_float()).limit_denominator(1000))
+    return (
+        simple if np.float32(simple) == np.float32(attribute.as_float()) else attribute.as_float()
+    )
 
 
 def _plain(attribute: Attribute) -> int | float | str | list[int]:

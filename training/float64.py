@@ -1,0 +1,135 @@
+"""Running a float64 graph: ONNX Runtime's CPU provider has few kernels of that type.
+
+The reference evaluator of the onnx package has them all; the operators that it loops over in
+Python are done by PyTorch here.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+import torch
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+from torch.nn import functional
+
+Array = npt.NDArray[np.float64]
+
+
+def run(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """The outputs of a graph by name, every operator computed in float64."""
+    evaluator = ReferenceEvaluator(ir.to_proto(model), new_ops=OPERATORS)
+    return dict(zip(evaluator.output_names, evaluator.run(None, dict(feeds)), strict=True))
+
+
+class Conv(OpRun):
+    """Convolution; padding may differ on both sides."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Array, weight: Array, bias: Array | None = None,
+        dilations: Sequence[int] | None = None, group: int | None = None,
+        pads: Sequence[int] | None = None, strides: Sequence[int] | None = None, **_: Any,
+    ) -> tuple[Array]:  # fmt: skip
+        padded = _padded(_tensor(x), pads, 0.0)
+        y = functional.conv2d(
+            padded, _tensor(weight), None if bias is None else _tensor(bias),
+            stride=tuple(strides or (1, 1)), dilation=tuple(dilations or (1, 1)),
+            groups=group or 1,
+        )  # fmt: skip
+        return (y.numpy(),)
+
+
+class ConvTranspose(OpRun):
+    """Transposed convolution: made without padding, which is then cut off."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Array, weight: Array, bias: Array | None = None,
+        dilations: Sequence[int] | None = None, group: int | None = None,
+        output_padding: Sequence[int] | None = None, pads: Sequence[int] | None = None,
+        strides: Sequence[int] | None = None, **_: Any,
+    ) -> tuple[Array]:  # fmt: skip
+        y = functional.conv_transpose2d(
+            _tensor(x), _tensor(weight), None if bias is None else _tensor(bias),
+            stride=tuple(strides or (1, 1)), dilation=tuple(dilations or (1, 1)),
+            groups=group or 1,
+        )  # fmt: skip
+        top, left, bottom, right = pads or (0, 0, 0, 0)
+        extra_height, extra_width = output_padding or (0, 0)
+        cropped = (-left, extra_width - right, -top, extra_height - bottom)
+        return (functional.pad(y, cropped).numpy(),)
+
+
+class MaxPool(OpRun):
+    """Max pooling with the positions of the maxima in the whole flattened input."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Array, ceil_mode: int | None = None, dilations: Sequence[int] | None = None,
+        kernel_shape: Sequence[int] | None = None, pads: Sequence[int] | None = None,
+        strides: Sequence[int] | None = None, **_: Any,
+    ) -> tuple[Array, npt.NDArray[np.int64]]:  # fmt: skip
+        height, width = x.shape[2:]
+        top, left, *_rest = pads or (0, 0, 0, 0)
+        padded = _padded(_tensor(x), pads, -torch.inf)
+        y, where = functional.max_pool2d(
+            padded, tuple(kernel_shape or ()), stride=tuple(strides or (1, 1)),
+            dilation=tuple(dilations or (1, 1)), ceil_mode=bool(ceil_mode), return_indices=True,
+        )  # fmt: skip
+        row, column = where // padded.shape[3] - top, where % padded.shape[3] - left
+        plane = torch.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], 1, 1)
+        return y.numpy(), (plane * height * width + row * width + column).numpy()
+
+
+class ScatterElements(OpRun):
+    """Scattered addition along an axis."""
+
+    op_domain = ""
+
+    def _run(
+        self, data: Array, indices: npt.NDArray[np.int64], updates: Array,
+        axis: int | None = None, reduction: str | None = None, **_: Any,
+    ) -> tuple[Array]:  # fmt: skip
+        if reduction != "add":
+            raise NotImplementedError(f"ScatterElements with reduction {reduction}")
+        total = _tensor(data)
+        total.scatter_add_(axis or 0, _tensor(indices), _tensor(updates))
+        return (total.numpy(),)
+
+
+class HardSigmoid(OpRun):
+    """clip(alpha x + beta, 0, 1); attributes are float32 even here, but 1/6 is meant."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, alpha: float | None = None, beta: float | None = None) -> tuple[Array]:
+        slope = float(Fraction(float(0.2 if alpha is None else alpha)).limit_denominator(1000))
+        return (np.clip(slope * x + (0.5 if beta is None else beta), 0, 1),)
+
+
+class HardSwish(OpRun):
+    """x clip(x / 6 + 1/2, 0, 1)."""
+
+    op_domain = ""
+
+    def _run(self, x: Array) -> tuple[Array]:
+        return (x * np.clip(x / 6 + 0.5, 0, 1),)
+
+
+OPERATORS = [Conv, ConvTranspose, MaxPool, ScatterElements, HardSigmoid, HardSwish]
+
+
+def _padded(x: torch.Tensor, pads: Sequence[int] | None, value: float) -> torch.Tensor:
+    top, left, bottom, right = pads or (0, 0, 0, 0)
+    return functional.pad(x, (left, right, top, bottom), value=value)
+
+
+def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
+    return torch.tensor(np.ascontiguousarray(array))
