@@ -2,14 +2,13 @@
 
 import json
 import time
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from service.api import parts, uploads
 from service.api.answers import answer, timings
-from service.api.documentation import PROBLEMS, image_body
+from service.api.documentation import PROBLEMS, image_request
 from service.api.pipeline import see
 from service.api.schemas import Classification, Classifications, ClassifyOptions
 from service.core.classification import predict
@@ -21,15 +20,15 @@ router = APIRouter(tags=["images"])
     "/classify",
     summary="What images show",
     responses={200: {"model": Classification | Classifications}, **PROBLEMS},
-    openapi_extra=image_body({"top_k": 3}),
+    openapi_extra=image_request(ClassifyOptions, {"top_k": 3}),
 )
-async def classify(request: Request, query: Annotated[ClassifyOptions, Query()]) -> Response:
+async def classify(request: Request) -> Response:
     """The most probable classes of one image, or of several."""
     service = parts.of(request)
     started = time.perf_counter()
     upload = await uploads.read(request, service.upload_limits)
     read = time.perf_counter() - started
-    options = upload.over(query)
+    options = uploads.options_of(ClassifyOptions, request.query_params, upload)
     model = await parts.model_for(request, options)
     labels = model.bundle.manifest.labels
 
@@ -40,7 +39,10 @@ async def classify(request: Request, query: Annotated[ClassifyOptions, Query()])
         )
         return {
             "image_id": image_id,
-            "predictions": [asdict(prediction) for prediction in predictions],
+            "predictions": [
+                {"label": found.label, "index": found.index, "probability": found.probability}
+                for found in predictions
+            ],
             "calibrated": model.calibrated,
             "timings_ms": timings(request, {"read": read, **seen.seconds}),
         }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.api.problems import MEDIA_TYPE
-from service.api.schemas import Problem
+from service.api.schemas import Options, Problem
 
 _IMAGE = {"schema": {"type": "string", "format": "binary"}}
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
@@ -14,8 +14,9 @@ _BASE64_IMAGE = {
 }
 
 
-def image_body(example_options: dict[str, Any]) -> dict[str, Any]:
-    """The three ways to send images, for a route's `openapi_extra`."""
+def image_request(options: type[Options], example: dict[str, Any]) -> dict[str, Any]:
+    """A route's `openapi_extra`: its options as query parameters, and the three kinds of body."""
+    properties = options.model_json_schema()["properties"].items()
     content = {
         "image/*": _IMAGE,
         "application/octet-stream": _IMAGE,
@@ -31,17 +32,29 @@ def image_body(example_options: dict[str, Any]) -> dict[str, Any]:
             "schema": {
                 "type": "object",
                 "required": ["images"],
-                "properties": {"images": {"type": "array", "items": _BASE64_IMAGE}},
+                "properties": {
+                    "images": {"type": "array", "items": _BASE64_IMAGE},
+                    **dict(properties),
+                },
             },
-            "example": {"images": [{"data": "/9j/4AAQSkZJRgABAQ…"}], **example_options},
+            "example": {"images": [{"data": "/9j/4AAQSkZJRgABAQ…"}], **example},
         },
     }
     return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "description": schema.get("description"),
+                "schema": {k: v for k, v in schema.items() if k != "description"},
+            }
+            for name, schema in properties
+        ],
         "requestBody": {
             "required": True,
             "description": "An image, or several; options of the body override the query's.",
             "content": content,
-        }
+        },
     }
 
 

@@ -6,18 +6,18 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from models.errors import InvalidRequest, Unsupported
 from models.photo import Limits
 from models.preprocess import upright_photo
 from service.api import parts, uploads
 from service.api.answers import answer, timings
-from service.api.documentation import PROBLEMS, image_body
+from service.api.documentation import PROBLEMS, image_request
 from service.api.negotiation import prefers
 from service.api.parts import Parts
 from service.api.pipeline import Seen, see
@@ -86,15 +86,15 @@ class _Explainer:
         },
         **PROBLEMS,
     },
-    openapi_extra=image_body({"method": "gradcam", "target": "tabby"}),
+    openapi_extra=image_request(ExplainOptions, {"method": "gradcam", "target": "tabby"}),
 )
-async def explain(request: Request, query: Annotated[ExplainOptions, Query()]) -> Response:
+async def explain(request: Request) -> Response:
     """The saliency map as JSON; with `Accept: image/png`, drawn over the (one) photo."""
     service = parts.of(request)
     started = time.perf_counter()
     upload = await uploads.read(request, service.upload_limits)
     read = time.perf_counter() - started
-    options = upload.over(query)
+    options = uploads.options_of(ExplainOptions, request.query_params, upload)
     model = await parts.model_for(request, options)
     method = options.method or _default_method(model)
     runner = model.explainer(method)

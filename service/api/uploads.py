@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -37,19 +37,19 @@ class Upload:
     images: tuple[bytes, ...]
     options: dict[str, Any] = field(default_factory=dict)
 
-    def over(self, query: Asked) -> Asked:
-        """The query's options, overridden by those of the body.
 
-        Raises:
-            InvalidRequest: an option of the body is unknown or out of its range.
-        """
-        if not self.options:
-            return query
-        given = query.model_dump(exclude_unset=True)
-        try:
-            return type(query).model_validate({**given, **self.options})
-        except ValidationError as error:
-            raise InvalidRequest(f"options: {first_problem(error.errors())}") from error
+def options_of(kind: type[Asked], query: Mapping[str, str], upload: Upload) -> Asked:
+    """The options of a request: its query's, overridden by those of its body.
+
+    FastAPI could parse the query, at ten times the cost.
+
+    Raises:
+        InvalidRequest: an option is unknown or out of its range.
+    """
+    try:
+        return kind.model_validate({**query, **upload.options})
+    except ValidationError as error:
+        raise InvalidRequest(f"option {first_problem(error.errors())}") from error
 
 
 class _JsonImage(BaseModel):

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 from fastapi import Request
@@ -8,7 +9,7 @@ from starlette.types import Message
 
 from models.errors import ImageTooLarge, InvalidRequest
 from service.api.schemas import ClassifyOptions
-from service.api.uploads import Upload, UploadLimits, read
+from service.api.uploads import Upload, UploadLimits, options_of, read
 
 LIMITS = UploadLimits(max_bytes=1000, max_images=2)
 
@@ -65,17 +66,16 @@ def test_a_client_that_goes_away_is_noticed() -> None:
         read_from(iter(gone))
 
 
-def test_without_options_in_the_body_the_query_stays_as_it_is() -> None:
-    query = ClassifyOptions(top_k=2)
-    assert Upload((b"x",)).over(query) is query
-
-
 def test_options_of_the_body_come_before_those_of_the_query() -> None:
-    query = ClassifyOptions(top_k=2, model="a")
-    assert Upload((b"x",), {"top_k": 3}).over(query) == ClassifyOptions(top_k=3, model="a")
+    upload = Upload((b"x",), {"top_k": 3})
+    options = options_of(ClassifyOptions, {"top_k": "2", "model": "a"}, upload)
+    assert options == ClassifyOptions(top_k=3, model="a")
 
 
-@pytest.mark.parametrize("options", [{"top_k": 0}, {"colour": 1}])
-def test_bad_options_of_the_body_are_refused(options: dict[str, int]) -> None:
-    with pytest.raises(InvalidRequest, match="options: "):
-        Upload((b"x",), options).over(ClassifyOptions())
+@pytest.mark.parametrize("options", [{"top_k": 0}, {"colour": 1}, {"top_k": "many"}])
+def test_bad_options_are_refused_by_name(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(InvalidRequest, match=f"option {name}: "):
+        options_of(ClassifyOptions, options, Upload((b"x",)))
+    with pytest.raises(InvalidRequest, match=f"option {name}: "):
+        options_of(ClassifyOptions, {}, Upload((b"x",), options))
