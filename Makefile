@@ -50,6 +50,7 @@ zoo-check: $(development) ## export every backbone and measure how exact it is
 	$(bin)/python -m training.zoo
 
 default-bundle: $(development) ## make the default bundle again, into build/zoo
+	rm -rf build/zoo
 	$(bin)/seewhy export --backbone efficientnet_lite0 --weights package \
 		--repository build/zoo
 
