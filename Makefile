@@ -2,8 +2,6 @@
 # newer, make, and a network that reaches the package registries.
 
 PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8000
 
 bin := .venv/bin
 install := $(bin)/python -m pip install --quiet --disable-pip-version-check
@@ -18,7 +16,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 serve: install ## serve the default bundle on http://127.0.0.1:8000
-	$(bin)/seewhy serve --host $(HOST) --port $(PORT)
+	$(bin)/seewhy serve
 
 install: $(serving) ## set up .venv with what serving needs
 

@@ -86,7 +86,7 @@ def new_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewUser]:
         server = subprocess.Popen(
             ["bash", "-c", commands()[0]],
             cwd=folder,
-            env={**os.environ, "PORT": str(port)},
+            env={**os.environ, "SEEWHY_PORT": str(port)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # make and the server are stopped together
