@@ -84,7 +84,7 @@ def main() -> None:
 
 def labelled_photos(folder: Path) -> list[tuple[Path, int]]:
     """Photos and their class indices."""
-    wnids: list[str] = ImageNetInfo().label_names()  # type: ignore[no-untyped-call]
+    wnids: list[str] = ImageNetInfo().label_names()
     by_wnid = [
         (path, wnids.index(path.parent.name))
         for path in sorted(folder.glob("n*/*"))

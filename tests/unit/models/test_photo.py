@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_a_phones_multi_picture_jpeg_is_a_jpeg() -> None:
 
 # Orientation: what the EXIF standard says of each value, by hand.
 
-UPRIGHT = {
+UPRIGHT: dict[int, Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]] = {
     1: lambda stored: stored,
     2: np.fliplr,
     3: lambda stored: np.rot90(stored, 2),
