@@ -123,7 +123,16 @@ class HardSwish(OpRun):
         return (x * np.clip(x / 6 + 0.5, 0, 1),)
 
 
-OPERATORS = [Conv, ConvTranspose, MaxPool, ScatterElements, HardSigmoid, HardSwish]
+class Erf(OpRun):
+    """The error function; the evaluator's own rounds to float32."""
+
+    op_domain = ""
+
+    def _run(self, x: Array) -> tuple[Array]:
+        return (torch.erf(_tensor(x)).numpy(),)
+
+
+OPERATORS = [Conv, ConvTranspose, MaxPool, ScatterElements, HardSigmoid, HardSwish, Erf]
 
 
 def _padded(x: torch.Tensor, pads: Sequence[int] | None, value: float) -> torch.Tensor:

@@ -9,8 +9,9 @@ import onnx_ir as ir
 
 from models.errors import ExportError
 from training.gradient.elementwise import Gradients
-from training.gradient.tape import Tape, input_of, integer, ints, static
+from training.gradient.tape import Tape, dimensions, input_of, integer, ints, static
 
+RANK = 4
 SPATIAL = (2, 3)
 
 
@@ -31,6 +32,8 @@ class Geometry:
 
     def __init__(self, node: ir.Node, kernel: list[int] | None = None) -> None:
         x = input_of(node, 0)
+        if len(dimensions(x)) != RANK:
+            raise ExportError(f"{node.name}: only two-dimensional {node.op_type} is supported")
         auto_pad = node.attributes.get("auto_pad")
         if auto_pad is not None and auto_pad.as_string() not in {"NOTSET", ""}:
             raise ExportError(f"{node.name}: auto_pad is not supported")
@@ -50,7 +53,10 @@ class Geometry:
 
     @property
     def output_padding(self) -> list[int]:
-        """Pixels at the far end that the forward pass never read."""
+        """Pixels at the far end that the forward pass never read.
+
+        Negative where the last window overhangs the padding (pooling in ceil mode).
+        """
         return [
             size - ((out - 1) * stride + reach + 1 - begin - end)
             for size, out, stride, reach, begin, end in zip(
@@ -67,6 +73,9 @@ class Geometry:
 
 def transposed(tape: Tape, geometry: Geometry, weight: ir.Value, dy: ir.Value) -> ir.Value:
     """The gradient as a ConvTranspose with the forward pass's own weight."""
+    padding = geometry.output_padding
+    # The runtime takes no negative output padding: what overhangs is cut off as padding is.
+    end = [pad - min(extra, 0) for pad, extra in zip(geometry.end, padding, strict=True)]
     return tape.op(
         "ConvTranspose",
         dy,
@@ -74,9 +83,9 @@ def transposed(tape: Tape, geometry: Geometry, weight: ir.Value, dy: ir.Value) -
         kernel_shape=geometry.kernel,
         strides=geometry.strides,
         dilations=geometry.dilations,
-        pads=[*geometry.begin, *geometry.end],
+        pads=[*geometry.begin, *end],
         group=geometry.group,
-        output_padding=geometry.output_padding,
+        output_padding=[max(extra, 0) for extra in padding],
     )
 
 
@@ -91,7 +100,7 @@ def _conv_with_flipped_weight(
     overhang = {
         axis: (min(begin, 0), min(end, 0)) for axis, begin, end in zip(SPATIAL, *pads, strict=True)
     }
-    dy = tape.surround(dy, overhang, rank=4)
+    dy = tape.surround(dy, overhang, RANK)
     return tape.op(
         "Conv",
         dy,

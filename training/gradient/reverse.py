@@ -43,6 +43,9 @@ def append_gradient(
         rule = RULES.get(node.op_type)
         if rule is None:
             raise ExportError(f"no gradient rule for the operator {node.op_type} ({node.name})")
+        # Only Split takes more than one; an output that nothing uses has no gradient.
+        while gradients[-1] is None:
+            gradients.pop()
         for value, gradient in rule(tape, node, *gradients):
             pending[value].append(gradient)
     total = _total(tape, pending.pop(wrt, []))

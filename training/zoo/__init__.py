@@ -1,0 +1,1 @@
+"""`make zoo-check`: every backbone of the zoo, exported and held against PyTorch."""
