@@ -37,7 +37,7 @@ PNG = "image/png"
 P = ParamSpec("P")
 T = TypeVar("T")
 
-ALL_ZERO = "the map is zero everywhere: to first order, no pixel changes this class's score"
+ALL_ZERO = "the map is zero everywhere: the method finds nothing that speaks for this class"
 
 _DIGITS = 5
 

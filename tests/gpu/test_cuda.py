@@ -1,0 +1,38 @@
+"""The default bundle on a CUDA device; its golden outputs are PyTorch's in float64."""
+
+import numpy as np
+import pytest
+
+from models.manifest import Graph
+from models.repository import Repository
+from service.runtime.loading import open_graph
+from service.runtime.providers import Provider, choose, missing_for
+from service.settings import ZOO
+
+MISSING = missing_for(Provider.CUDA)
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(MISSING is not None, reason=f"no CUDA: {MISSING}"),
+]
+
+
+@pytest.mark.parametrize("graph", list(Graph))
+def test_every_graph_reproduces_its_golden_outputs_on_cuda(graph: Graph) -> None:
+    bundle = Repository(ZOO).open("efficientnet_lite0")
+    session = open_graph(bundle, graph, choose(Provider.CUDA))
+    assert session.session.get_providers()[0] == "CUDAExecutionProvider"
+
+
+def test_auto_chooses_cuda() -> None:
+    assert choose(Provider.AUTO).provider is Provider.CUDA
+
+
+def test_cuda_and_the_cpu_give_the_same_logits() -> None:
+    bundle = Repository(ZOO).open("efficientnet_lite0")
+    images = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)
+    cuda, cpu = (
+        open_graph(bundle, Graph.MODEL, choose(provider)).run({"image": images})["logits"]
+        for provider in (Provider.CUDA, Provider.CPU)
+    )
+    np.testing.assert_allclose(cuda, cpu, rtol=1e-3, atol=1e-3)
