@@ -45,7 +45,7 @@ imports: $(development) ## check that imports point one way
 	$(bin)/lint-imports
 
 zoo-check: $(development) ## export every backbone and measure how exact it is
-	$(bin)/python -m training.zoo
+	$(bin)/python -m training.zoo --output docs/zoo.md
 
 default-bundle: $(development) ## make the default bundle again, into build/zoo
 	rm -rf build/zoo
