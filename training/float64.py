@@ -88,6 +88,30 @@ class MaxPool(OpRun):
         return y.numpy(), (plane * height * width + row * width + column).numpy()
 
 
+class AveragePool(OpRun):
+    """Average pooling; the evaluator's own is wrong where a window overhangs (ceil mode)."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Array, ceil_mode: int | None = None, count_include_pad: int | None = None,
+        kernel_shape: Sequence[int] | None = None, pads: Sequence[int] | None = None,
+        strides: Sequence[int] | None = None, **_: Any,
+    ) -> tuple[Array]:  # fmt: skip
+        counted = torch.ones(x.shape, dtype=torch.float64)
+        total, count = (
+            functional.avg_pool2d(
+                padded, tuple(kernel_shape or ()), stride=tuple(strides or (1, 1)),
+                ceil_mode=bool(ceil_mode), divisor_override=1,
+            )
+            for padded in (
+                _padded(_tensor(x), pads, 0.0),
+                _padded(counted, pads, float(count_include_pad or 0)),
+            )
+        )  # fmt: skip
+        return ((total / count).numpy(),)
+
+
 class ScatterElements(OpRun):
     """Scattered addition along an axis."""
 
@@ -132,7 +156,16 @@ class Erf(OpRun):
         return (torch.erf(_tensor(x)).numpy(),)
 
 
-OPERATORS = [Conv, ConvTranspose, MaxPool, ScatterElements, HardSigmoid, HardSwish, Erf]
+OPERATORS = [
+    Conv,
+    ConvTranspose,
+    MaxPool,
+    AveragePool,
+    ScatterElements,
+    HardSigmoid,
+    HardSwish,
+    Erf,
+]
 
 
 def _padded(x: torch.Tensor, pads: Sequence[int] | None, value: float) -> torch.Tensor:
