@@ -1,7 +1,9 @@
 """The application behind uvicorn."""
 
 import asyncio
+import logging
 import signal
+import socket
 from types import FrameType
 
 import uvicorn
@@ -10,33 +12,53 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight.
 
     Raises:
         SeeWhyError: the service cannot start.
+        OSError: the address cannot be listened on; known before anything is loaded.
     """
     app = create_app(settings)
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         lifespan="off",
+        log_config=None,
         access_log=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(app, uvicorn.Server(config)))
+    with (
+        _bound(settings.host, settings.port) as listener,
+        asyncio.Runner(loop_factory=config.get_loop_factory()) as runner,
+    ):
+        runner.run(_serve(app, uvicorn.Server(config), listener))
 
 
-async def _serve(app: FastAPI, server: uvicorn.Server) -> None:
+async def _serve(app: FastAPI, server: uvicorn.Server, listener: socket.socket) -> None:
     # The lifespan is entered here, so that its error is not uvicorn's to print.
     async with app.router.lifespan_context(app):
         # uvicorn raises a signal again after it has obeyed it.
         for obeyed in (signal.SIGINT, signal.SIGTERM):
             signal.signal(obeyed, _ignore)
-        await server.serve()
+        listener.listen()
+        host, port, *_ = listener.getsockname()
+        logger.info("serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        await server.serve(sockets=[listener])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
 
 
 def _ignore(_: int, __: FrameType | None) -> None:
