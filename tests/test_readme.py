@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHOWN = ROOT / "docs" / "samples" / "cat_gradcam.png"
 SET_UP_SECONDS = 600
+SERVER_SECONDS = 900
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -84,7 +85,8 @@ def new_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewUser]:
     log = folder / "serve.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            ["bash", "-c", commands()[0]],
+            # It ends by itself even where this process cannot end it.
+            ["bash", "-c", f"(sleep {SERVER_SECONDS}; kill 0) & {commands()[0]}"],
             cwd=folder,
             env={**os.environ, "SEEWHY_PORT": str(port)},
             stdout=output,
