@@ -112,6 +112,24 @@ class AveragePool(OpRun):
         return ((total / count).numpy(),)
 
 
+class Pad(OpRun):
+    """Constant padding of all axes; the evaluator's own takes no negative numbers."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Array, pads: npt.NDArray[np.int64], value: Array | None = None,
+        axes: npt.NDArray[np.int64] | None = None, mode: str | None = None,
+    ) -> tuple[Array]:  # fmt: skip
+        if axes is not None or mode not in {None, "constant"}:
+            raise NotImplementedError(f"Pad of chosen axes, or with mode {mode}")
+        begin, end = np.split(pads, 2)
+        # PyTorch starts from the last axis.
+        sides = np.stack([begin, end], axis=1)[::-1].flatten().tolist()
+        y = functional.pad(_tensor(x), sides, value=0.0 if value is None else float(value))
+        return (y.numpy(),)
+
+
 class ScatterElements(OpRun):
     """Scattered addition along an axis."""
 
@@ -161,6 +179,7 @@ OPERATORS = [
     ConvTranspose,
     MaxPool,
     AveragePool,
+    Pad,
     ScatterElements,
     HardSigmoid,
     HardSwish,

@@ -43,9 +43,10 @@ def append_gradient(
         rule = RULES.get(node.op_type)
         if rule is None:
             raise ExportError(f"no gradient rule for the operator {node.op_type} ({node.name})")
-        # Only Split takes more than one; an output that nothing uses has no gradient.
-        while gradients[-1] is None:
+        while gradients[-1] is None:  # an output that nothing uses
             gradients.pop()
+        if len(gradients) > 1 and node.op_type != "Split":
+            raise ExportError(f"{node.name}: only the first output of {node.op_type} may be used")
         for value, gradient in rule(tape, node, *gradients):
             pending[value].append(gradient)
     total = _total(tape, pending.pop(wrt, []))

@@ -126,7 +126,7 @@ def _compare(
     dtype: str,
     tolerance: float,
 ) -> None:
-    feeds = {name: array.astype(dtype) for name, array in feeds.items()}
+    feeds = {name: np.asarray(array, dtype=dtype) for name, array in feeds.items()}
     exact = {name: torch.tensor(array).double() for name, array in feeds.items()}
     fixed = {name: torch.tensor(_of_dtype(array, dtype)) for name, array in constants.items()}
     fixed = {name: t.double() if t.is_floating_point() else t for name, t in fixed.items()}
@@ -142,7 +142,7 @@ def _compare(
 
 
 def _of_dtype(array: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
-    return array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
+    return np.asarray(array, dtype) if np.issubdtype(array.dtype, np.floating) else array
 
 
 @pytest.fixture(scope="session")
