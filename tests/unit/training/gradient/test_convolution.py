@@ -1,6 +1,7 @@
 """The gradient of convolution in every geometry that it can have."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -110,30 +111,22 @@ SMALL = st.integers(1, 3)
 PADS = st.integers(0, 4)
 
 
+@st.composite
+def geometries(draw: st.DrawFn) -> dict[str, Any]:
+    pair, pads = st.tuples(SMALL, SMALL), draw(st.tuples(PADS, PADS, PADS, PADS))
+    size = draw(st.tuples(st.integers(4, 12), st.integers(4, 12)))
+    kernel, dilation = draw(st.tuples(st.integers(1, 5), st.integers(1, 5))), draw(pair)
+    for axis in (0, 1):
+        assume(dilation[axis] * (kernel[axis] - 1) < size[axis] + pads[axis] + pads[2 + axis])
+    groups = draw(st.sampled_from([1, 2, CHANNELS]))
+    return {"size": size, "kernel": kernel, "stride": draw(pair), "dilation": dilation,
+            "pads": pads, "groups": groups}  # fmt: skip
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    size=st.tuples(st.integers(4, 12), st.integers(4, 12)),
-    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
-    stride=st.tuples(SMALL, SMALL),
-    dilation=st.tuples(SMALL, SMALL),
-    pads=st.tuples(PADS, PADS, PADS, PADS),
-    groups=st.sampled_from([1, 2, CHANNELS]),
-)
-def test_any_geometry(
-    check_gradient: Check,
-    size: tuple[int, int],
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    dilation: tuple[int, int],
-    pads: tuple[int, int, int, int],
-    groups: int,
-) -> None:
-    padded = (size[0] + pads[0] + pads[2], size[1] + pads[1] + pads[3])
-    spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-    assume(all(p >= span for p, span in zip(padded, spans, strict=True)))
-    convolution(
-        check_gradient, size, kernel, stride=stride, dilation=dilation, pads=pads, groups=groups
-    )
+@given(geometry=geometries())
+def test_any_geometry(check_gradient: Check, geometry: dict[str, Any]) -> None:
+    convolution(check_gradient, **geometry)
 
 
 def test_the_bias_changes_nothing(check_gradient: Check) -> None:

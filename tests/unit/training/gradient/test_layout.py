@@ -80,7 +80,7 @@ def test_parts_of_different_size_are_concatenated(check_gradient: Check) -> None
 def test_a_split_whose_parts_are_all_used(check_gradient: Check) -> None:
     check_gradient(
         "a, b, c = Split<axis=1>(x, sizes)  d = Mul(a, b)  y = Concat<axis=1>(c, d)",
-        lambda x, sizes: torch.cat([x[:, 2:], x[:, :1] * x[:, 1:2]], dim=1),  # noqa: ARG005
+        lambda x, _: torch.cat([x[:, 2:], x[:, :1] * x[:, 1:2]], dim=1),
         X,
         sizes=np.array([1, 1, 2]),
     )
@@ -108,7 +108,7 @@ def test_padding_and_cropping(check_gradient: Check, pads: tuple[int, ...]) -> N
     in_torch = [side for axis in (3, 2, 1, 0) for side in (begin[axis], end[axis])]
     check_gradient(
         "y = Pad(x, pads, value)",
-        lambda x, pads, value: functional.pad(x, in_torch, value=float(value)),  # noqa: ARG005
+        lambda x, _, value: functional.pad(x, in_torch, value=float(value)),
         X,
         pads=np.array(pads),
         value=np.float64(0.5),
@@ -129,7 +129,7 @@ def test_slices(check_gradient: Check, piece: slice, axis: int) -> None:
     stop = 2**63 - 1 if piece.stop is None else piece.stop
     check_gradient(
         "y = Slice(x, starts, ends, axes, steps)",
-        lambda x, **_: x[:, :, piece],
+        lambda x, *_: x[:, :, piece],
         X,
         starts=np.array([start]),
         ends=np.array([stop]),
@@ -141,7 +141,7 @@ def test_slices(check_gradient: Check, piece: slice, axis: int) -> None:
 def test_a_slice_of_two_axes(check_gradient: Check) -> None:
     check_gradient(
         "y = Slice(x, starts, ends, axes, steps)",
-        lambda x, **_: x[:, :, 1::2, :-1:3],
+        lambda x, *_: x[:, :, 1::2, :-1:3],
         X,
         starts=np.array([1, 0]),
         ends=np.array([99, -1]),
@@ -153,7 +153,7 @@ def test_a_slice_of_two_axes(check_gradient: Check) -> None:
 def test_a_slice_of_all_axes_without_steps(check_gradient: Check) -> None:
     check_gradient(
         "y = Slice(x, starts, ends)",
-        lambda x, **_: x[1:, 1:3],
+        lambda x, *_: x[1:, 1:3],
         {"x": (3, 4)},
         starts=np.array([1, 1]),
         ends=np.array([9, 3]),

@@ -41,7 +41,7 @@ def test_gemm(check_gradient: Check, trans_a: int, trans_b: int, alpha: float, b
 def test_the_bias_of_gemm_is_broadcast(check_gradient: Check, shape: tuple[int, ...]) -> None:
     check_gradient(
         "y = Gemm(x, w, b)",
-        lambda x, w, b: x @ w + b,
+        lambda x, b, w: x @ w + b,
         {"x": ("N", 4), "b": shape},
         w=RANDOM.normal(size=(4, 5)),
     )
