@@ -130,6 +130,15 @@ class Pad(OpRun):
         return (y.numpy(),)
 
 
+class MatMul(OpRun):
+    """Matrix product; NumPy's is slow where a batch of matrices is transposed."""
+
+    op_domain = ""
+
+    def _run(self, a: Array, b: Array) -> tuple[Array]:
+        return ((_tensor(a) @ _tensor(b)).numpy(),)
+
+
 class ScatterElements(OpRun):
     """Scattered addition along an axis."""
 
@@ -180,6 +189,7 @@ OPERATORS = [
     MaxPool,
     AveragePool,
     Pad,
+    MatMul,
     ScatterElements,
     HardSigmoid,
     HardSwish,

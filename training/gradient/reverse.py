@@ -39,7 +39,9 @@ def append_gradient(
     for node in reversed(forward):
         if not any(value in path and value is not wrt for value in node.outputs):
             continue
-        gradients = [_total(tape, pending.pop(value, [])) for value in node.outputs]
+        gradients = [_gradient_of(value, pending, tape) for value in node.outputs]
+        if all(gradient is None for gradient in gradients):
+            continue
         rule = RULES.get(node.op_type)
         if rule is None:
             raise ExportError(f"no gradient rule for the operator {node.op_type} ({node.name})")
@@ -49,10 +51,9 @@ def append_gradient(
             raise ExportError(f"{node.name}: only the first output of {node.op_type} may be used")
         for value, gradient in rule(tape, node, *gradients):
             pending[value].append(gradient)
-    total = _total(tape, pending.pop(wrt, []))
+    total = _gradient_of(wrt, pending, tape)
     if total is None:
         raise ExportError(f"{output.name} does not depend on {wrt.name}")
-    total.type, total.shape = wrt.type, wrt.shape
     return total
 
 
@@ -69,7 +70,16 @@ def _values_between(nodes: list[ir.Node], wrt: ir.Value, output: ir.Value) -> fr
     return frozenset(downstream & upstream)
 
 
-def _total(tape: Tape, gradients: list[ir.Value]) -> ir.Value | None:
-    if len(gradients) <= 1:
-        return gradients[0] if gradients else None
-    return tape.op("Sum" if len(gradients) > 2 else "Add", *gradients)  # noqa: PLR2004 - Add is fused, Sum takes any number
+def _gradient_of(
+    value: ir.Value, pending: dict[ir.Value, list[ir.Value]], tape: Tape
+) -> ir.Value | None:
+    """The sum of what the value's consumers contributed; None where nothing did."""
+    gradients = pending.pop(value, [])
+    if not gradients:
+        return None
+    total = gradients[0]
+    if len(gradients) > 1:
+        total = tape.op("Sum" if len(gradients) > 2 else "Add", *gradients)  # noqa: PLR2004 - Add is fused, Sum takes any number
+    # The runtime's inference loses shapes at each Reshape; without them it optimises less.
+    total.type, total.shape = value.type, value.shape
+    return total
