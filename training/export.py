@@ -70,10 +70,9 @@ def export(request: Export, repository: Repository) -> Bundle:
     """
     chosen = backbone(request.backbone)
     weights = weights_source.load(chosen, request.weights)
-    classes = weights_source.classes(weights)
-    labels = read_labels(request.labels, classes)
+    labels = read_labels(request.labels, weights_source.classes(chosen, weights))
     torch.manual_seed(request.seed)
-    module = chosen.build(classes)
+    module = chosen.build(len(labels))
     weights_source.apply(module, weights)
     network = Instrumented(module, chosen, chosen.preprocessing).eval()
     name = request.name or chosen.name
@@ -152,8 +151,12 @@ def check(bundle: Bundle) -> None:
         open_graph(bundle, graph, device)
 
 
-def read_labels(path: Path | None, classes: int) -> tuple[str, ...]:
+def read_labels(path: Path | None, classes: int | None) -> tuple[str, ...]:
     """The labels by class index; ImageNet's 1000 without a file.
+
+    Args:
+        path: a file with one label a line.
+        classes: how many there have to be, if that is known.
 
     Raises:
         ExportError: there are more or fewer labels than classes, or no such file.
@@ -168,9 +171,9 @@ def read_labels(path: Path | None, classes: int) -> tuple[str, ...]:
         except (OSError, UnicodeDecodeError) as error:
             raise ExportError(f"cannot read the labels: {error}") from error
         origin = str(path)
-    if len(labels) != classes:
+    if classes is not None and len(labels) != classes:
         raise ExportError(
-            f"{origin} has {len(labels)} labels, the network {classes} classes; "
+            f"{origin} has {len(labels)} labels, the weights {classes} classes; "
             "give a file with one label a line: --labels FILE"
         )
     return labels

@@ -1,7 +1,6 @@
 """Weights for a backbone: a library's own, a file's, a package's, or none."""
 
 import re
-import urllib.error
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -16,6 +15,7 @@ from torch import nn
 
 from models.errors import WeightsError
 from training.backbones import Backbone, Source, pretrained_config
+from training.instrument import last_linear
 
 IMAGENET_CLASSES = 1000
 
@@ -57,10 +57,17 @@ def apply(module: nn.Module, weights: Weights) -> None:
     """
     if weights.state is None:
         return
-    try:
-        module.load_state_dict(dict(weights.state), strict=True)
-    except RuntimeError as error:
-        raise WeightsError(f"{weights.source} does not fit: {_one_line(error)}") from error
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    given = {name: tuple(tensor.shape) for name, tensor in weights.state.items()}
+    differing = sorted(wanted.items() ^ given.items())
+    if differing:
+        name = differing[0][0]
+        raise WeightsError(
+            f"{weights.source} does not fit: {name} is {given.get(name, 'missing')} there and "
+            f"{wanted.get(name, 'missing')} in the network; "
+            f"{len({name for name, _ in differing})} tensors differ"
+        )
+    module.load_state_dict(dict(weights.state))
 
 
 def _from_hub(backbone: Backbone) -> Weights:
@@ -68,7 +75,7 @@ def _from_hub(backbone: Backbone) -> Weights:
         if backbone.source is Source.TORCHVISION:
             chosen = torchvision.models.get_model_weights(backbone.key).DEFAULT
             state = chosen.get_state_dict(progress=False, check_hash=True)
-            return Weights(state, f"torchvision {chosen}", "BSD-3-Clause")
+            return Weights(state, f"torchvision {chosen}", "not stated")
         if backbone.source is Source.TIMM:
             config = pretrained_config(backbone.key)
             module = timm.create_model(backbone.key, pretrained=True)
@@ -76,7 +83,7 @@ def _from_hub(backbone: Backbone) -> Weights:
             return Weights(module.state_dict(), source, config.license or "not stated")
     # The hubs raise errors of urllib, httpx and huggingface_hub; all that share a base
     # derive from these two.
-    except (OSError, RuntimeError, urllib.error.URLError) as error:
+    except (OSError, RuntimeError) as error:
         raise WeightsError(
             f"the hub of {backbone.source} cannot be reached ({_one_line(error)}); use "
             "--weights FILE, --weights package (efficientnet_lite0) or --weights none"
@@ -116,11 +123,12 @@ def _from_file(path: Path) -> Weights:
     return Weights(state, path.name, "not stated")
 
 
-def classes(weights: Weights) -> int:
-    """How many classes the weights tell apart; ImageNet's where they are random."""
-    if weights.state is None:
-        return IMAGENET_CLASSES
-    return int(list(weights.state.values())[-1].shape[0])
+def classes(backbone: Backbone, weights: Weights) -> int | None:
+    """How many classes the weights tell apart; None where they are random or do not fit."""
+    with torch.device("meta"):
+        classifier = last_linear(backbone.build(IMAGENET_CLASSES))
+    weight = (weights.state or {}).get(f"{classifier}.weight")
+    return None if weight is None else len(weight)
 
 
 def _one_line(error: Exception) -> str:
