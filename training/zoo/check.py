@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,7 @@ COSINE_SLACK = 1e-3
 
 Array = npt.NDArray[np.float64]
 Contestant = Callable[[], object]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,20 @@ class Row:
 
     @property
     def faults(self) -> list[str]:
-        """The limits that this backbone breaks."""
+        """The limits that this backbone breaks; not a number breaks any."""
         checks = {
-            f"logits {self.logits:.1e} > {LOGITS:.0e}": self.logits > LOGITS,
-            f"float64 gradient {self.gradient64:.1e} > {FLOAT64_GRADIENT:.0e}": (
-                self.gradient64 > FLOAT64_GRADIENT
+            f"logits: {self.logits:.1e} > {LOGITS:.0e}": self.logits <= LOGITS,
+            f"float64 gradient: {self.gradient64:.1e} > {FLOAT64_GRADIENT:.0e}": (
+                self.gradient64 <= FLOAT64_GRADIENT
             ),
-            f"median error {self.median_ratio:.1f} times PyTorch's": (
-                self.median_ratio > MEDIAN_RATIO
+            f"median error: {self.median_ratio:.1f} times PyTorch's": (
+                self.median_ratio <= MEDIAN_RATIO
             ),
-            f"cosine {1 - self.cosine_loss:.6f} below PyTorch's": (
-                self.cosine_loss > self.torch_cosine_loss + COSINE_SLACK
+            f"1 - cosine: {self.cosine_loss:.1e}, PyTorch's {self.torch_cosine_loss:.1e}": (
+                self.cosine_loss <= self.torch_cosine_loss + COSINE_SLACK
             ),
         }
-        return [fault for fault, broken in checks.items() if broken]
+        return [fault for fault, holds in checks.items() if not holds]
 
 
 def check(name: str) -> Row:
@@ -125,7 +127,7 @@ def check(name: str) -> Row:
     )
 
 
-def in_float64(network: Instrumented) -> Instrumented:
+def in_float64(network: Network) -> Network:
     """A copy in float64, for the judge.
 
     PyTorch's hard sigmoid multiplies its gradient by 1/6 as a float32, even in float64; it
