@@ -125,9 +125,10 @@ def _from_file(path: Path) -> Weights:
 
 def classes(backbone: Backbone, weights: Weights) -> int | None:
     """How many classes the weights tell apart; None where they are random or do not fit."""
-    with torch.device("meta"):
-        classifier = last_linear(backbone.build(IMAGENET_CLASSES))
-    weight = (weights.state or {}).get(f"{classifier}.weight")
+    if weights.state is None:
+        return None
+    classifier = last_linear(backbone.build(IMAGENET_CLASSES))
+    weight = weights.state.get(f"{classifier}.weight")
     return None if weight is None else len(weight)
 
 

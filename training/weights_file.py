@@ -30,7 +30,7 @@ class Place:
 def save(graphs: Mapping[Graph, ir.Model], directory: Path) -> dict[str, Place]:
     """Write the graphs and the one weights file they share; returns each tensor's place.
 
-    Tensors are the same when their type, shape and bytes are.
+    Tensors are the same when their type and bytes are; shapes stand in the graphs.
     """
     places: dict[tuple[ir.DataType, bytes], Place] = {}
     by_name: dict[str, Place] = {}

@@ -1,6 +1,6 @@
 """Small ONNX graphs whose appended gradient is held against autograd's in float64."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,7 @@ def check(
     reference: Reference,
     inputs: Shapes,
     *,
-    levels: float | None = None,
+    choices: tuple[float, ...] | None = None,
     spread: float = 1.0,
     positive: bool = False,
     **constants: npt.ArrayLike,
@@ -93,27 +93,30 @@ def check(
         text: nodes in ONNX's textual form; their result is `y`.
         reference: the same function in PyTorch, of the inputs and then the constants.
         inputs: shapes by name; "N" stands for the batch.
-        levels: round the inputs to multiples of this, so that many are equal.
+        choices: draw the inputs from these values alone, so that many are equal.
         spread: the inputs' standard deviation.
         positive: take the inputs' magnitude, away from zero.
         constants: weights and the like, by name.
     """
     arrays = {name: np.asarray(array) for name, array in constants.items()}
     random = np.random.default_rng(0)
+
+    def draw(size: list[int]) -> npt.NDArray[np.float64]:
+        if choices is not None:
+            return random.choice(np.array(choices), size)
+        normal = spread * np.asarray(random.normal(size=size))
+        return np.abs(normal) + 0.5 if positive else normal
+
     for dtype, tolerance in DTYPES.items():
         for name in inputs:
             model = differentiate(build(text, inputs, arrays, dtype), name)
             for batch in BATCHES:
                 feeds = {
-                    key: spread
-                    * random.normal(size=[d if isinstance(d, int) else batch for d in shape])
+                    key: np.asarray(
+                        draw([n if isinstance(n, int) else batch for n in shape]), dtype
+                    )
                     for key, shape in inputs.items()
                 }
-                if levels is not None:
-                    feeds = {key: np.round(x / levels) * levels for key, x in feeds.items()}
-                if positive:
-                    feeds = {key: np.abs(x) + 0.5 for key, x in feeds.items()}
-                feeds = {key: np.asarray(x, dtype) for key, x in feeds.items()}
                 error = compare(model, reference, feeds, arrays, name)
                 assert error <= tolerance, f"{dtype}, {name}, batch {batch}: {error:.1e}"
 
@@ -136,6 +139,15 @@ def compare(
 
 def _of_dtype(array: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
     return np.asarray(array, dtype) if np.issubdtype(array.dtype, np.floating) else array
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """These arrays are so small that threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

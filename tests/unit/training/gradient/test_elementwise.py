@@ -127,19 +127,52 @@ def test_the_square_root(check_gradient: Check) -> None:
     check_gradient("y = Sqrt(x)", lambda x: x.sqrt(), X, positive=True)
 
 
-def test_nothing_flows_where_an_activation_is_flat(check_gradient: Check) -> None:
-    # At the very bends, autograd's convention is followed: these inputs hit them often.
-    check_gradient("y = Relu(x)", lambda x: x.relu(), X, levels=1.0, spread=2)
+TINY = float(np.finfo(np.float32).tiny)
+
+
+def beside(number: float) -> tuple[float, float, float]:
+    """A number with its two neighbours in float32."""
+    below, above = (np.nextafter(np.float32(number), np.float32(side)) for side in (-99, 99))
+    return float(below), number, float(above)
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "choices"),
+    [
+        ("y = Relu(x)", torch.relu, (-1, -TINY, -0.0, 0, TINY, 1)),
+        ("y = Clip(x, low, high)", lambda x, *_: functional.relu6(x), (*beside(6), TINY, 0, -TINY)),
+        ("y = Clip(x, high, top)", lambda x, *_: functional.hardtanh(x, 6, 7),
+         (*beside(6), *beside(7))),
+        ("y = HardSwish(x)", functional.hardswish, (-4, -3, -2, 0, 2, 3, 4)),
+        ("y = HardSigmoid<alpha=0.5, beta=0.5>(x)", lambda x, *_: (x / 2 + 0.5).clamp(0, 1),
+         (*beside(-1.5), *beside(1.5), 0)),
+    ],
+)  # fmt: skip
+def test_the_bends_of_an_activation_are_exact(
+    check_gradient: Check,
+    text: str,
+    reference: Callable[[torch.Tensor], torch.Tensor],
+    choices: tuple[float, ...],
+) -> None:
+    limits = {"low": 0.0, "high": 6.0, "top": 7.0}
+    used = {name: np.float64(limit) for name, limit in limits.items() if name in text}
+    check_gradient(text, reference, X, choices=choices, **used)
+
+
+def test_a_sigmoid_beside_the_silu_it_makes(check_gradient: Check) -> None:
     check_gradient(
-        "y = Clip(x, low, high)",
-        lambda x, *_: functional.relu6(x),
+        "s = Sigmoid(x)  m = Mul(x, s)  n = Mul(s, x)  o = Mul(m, s)  y = Add(o, n)",
+        lambda x: x * x.sigmoid() ** 2 + x * x.sigmoid(),
         X,
-        levels=3.0,
-        spread=6,
-        low=np.float64(0),
-        high=np.float64(6),
     )
-    check_gradient("y = HardSwish(x)", functional.hardswish, X, levels=3.0, spread=6)
+
+
+def test_a_gate_that_is_the_sigmoid_of_something_else(check_gradient: Check) -> None:
+    check_gradient(
+        "s = Sigmoid(b)  y = Mul(a, s)",
+        lambda a, b: a * b.sigmoid(),
+        {"a": ("N", 3, 4, 4), "b": ("N", 3, 1, 1)},
+    )
 
 
 def test_a_power_of_the_image_to_the_image_is_refused(gradient_graph: Graph) -> None:

@@ -17,7 +17,7 @@ RANDOM = np.random.default_rng(0)
 FLAGS = (0, 1)
 
 
-@pytest.mark.parametrize(("trans_a", "trans_b"), product(FLAGS, FLAGS))
+@pytest.mark.parametrize(("trans_a", "trans_b"), list(product(FLAGS, FLAGS)))
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (0.5, 2.0)])
 def test_gemm(check_gradient: Check, trans_a: int, trans_b: int, alpha: float, beta: float) -> None:
     shapes: dict[str, tuple[int | str, ...]] = {

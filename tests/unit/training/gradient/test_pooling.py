@@ -30,7 +30,7 @@ def max_pooling(
     pad: int,
     *,
     ceil: bool,
-    levels: float | None = None,
+    choices: tuple[float, ...] | None = None,
 ) -> None:
     def reference(x: torch.Tensor) -> torch.Tensor:
         return functional.max_pool2d(x, kernel, stride, pad, ceil_mode=ceil)
@@ -39,7 +39,7 @@ def max_pooling(
         f"y = MaxPool<{window(kernel, stride, pad, ceil=ceil)}>(x)",
         reference,
         {"x": ("N", 3, *size)},
-        levels=levels,
+        choices=choices,
     )
 
 
@@ -91,7 +91,7 @@ def test_max_pooling(
 def test_the_first_of_equal_maxima_takes_the_gradient(
     check_gradient: Check, kernel: int, stride: int, pad: int
 ) -> None:
-    max_pooling(check_gradient, (8, 9), kernel, stride, pad, ceil=True, levels=1.0)
+    max_pooling(check_gradient, (8, 9), kernel, stride, pad, ceil=True, choices=(0.0, 1.0, 2.0))
 
 
 def test_dilated_max_pooling(check_gradient: Check) -> None:
@@ -148,7 +148,7 @@ def test_any_window(
 ) -> None:
     assume(2 * pad <= kernel <= min(size) + 2 * pad)
     assume(not ceil or all(starts_inside(side, kernel, stride, pad) for side in size))
-    max_pooling(check_gradient, size, kernel, stride, pad, ceil=ceil, levels=0.5)
+    max_pooling(check_gradient, size, kernel, stride, pad, ceil=ceil, choices=(-1.0, 0.0, 0.5, 1.0))
     average_pooling(check_gradient, size, kernel, stride, pad, ceil=ceil, include_pad=include_pad)
 
 

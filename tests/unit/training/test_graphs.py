@@ -1,0 +1,73 @@
+"""The graphs of real architectures, held against autograd in float64.
+
+Where a ReLU's input or two candidates of a max pool are equal to within rounding, any two
+float32 programs may take different sides, and the gradient jumps. So float32 gradients are
+judged beside PyTorch's own in float32, and the formulas by graphs in double precision.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.golden import cosine, relative_l2
+from training import float64
+
+Exported = Any
+Export = Callable[[str], Exported]
+
+TIES = 1e-4
+"""How much cosine may lie between two float32 programs that break ties differently."""
+
+SMALL = ("lenet5", "mlp", "linear")
+ORDINARY = (
+    "squeezenet1_1", "resnet18", "mobilenet_v3_small", "shufflenet_v2_x1_0", "googlenet", "swin_t",
+)  # fmt: skip
+SLOW = ("efficientnet_lite0", "densenet121", "convnext_tiny", "regnet_y_400mf", "vit_b_16")
+
+every_backbone = pytest.mark.parametrize(
+    "name", [*SMALL, *ORDINARY, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
+
+
+@every_backbone
+def test_forward_outputs_are_those_of_float64(exported: Export, name: str) -> None:
+    backbone = exported(name)
+    for graph in backbone.sessions:
+        for key, found in backbone.run(graph).items():
+            if key in {"logits", "embedding", "activations"}:
+                errors = map(relative_l2, found, backbone.exact[key])
+                assert max(errors) <= 1e-5, (graph, key)
+
+
+@every_backbone
+def test_float32_gradients_are_as_good_as_those_of_pytorch(exported: Export, name: str) -> None:
+    backbone = exported(name)
+    for graph, key in backbone.gradients:
+        exact, in_torch = backbone.exact[key], backbone.torch32[key]
+        found = backbone.run(graph)[key]
+        # By image, and then the median: a tie moves the whole gradient of its image.
+        ours, theirs = (
+            float(np.median(np.median(np.abs(got - exact).reshape(len(exact), -1), axis=1)))
+            for got in (found, in_torch)
+        )
+        assert ours <= 2 * theirs, graph
+        ours, theirs = (
+            float(np.median(list(map(cosine, got, exact)))) for got in (found, in_torch)
+        )
+        assert ours >= theirs - TIES, graph
+
+
+@every_backbone
+def test_gradients_in_double_precision_are_exact(exported: Export, name: str) -> None:
+    backbone, images = exported(name), slice(0, 2)
+    feeds = {
+        key: values.astype(np.float64) for key, values in backbone.problem.feeds(images).items()
+    }
+    for graph, key in backbone.gradients:
+        model = backbone.float64_graphs[graph]
+        found = float64.run(model, {value.name: feeds[value.name] for value in model.graph.inputs})
+        for output in ("logits", key):
+            expected = backbone.exact[output][images]
+            assert relative_l2(found[output], expected) <= 1e-9, (graph, output)
