@@ -33,8 +33,9 @@ def build(chosen: Backbone, classes: int) -> torch.nn.Module:
 
 @cache
 def outputs(chosen: Backbone) -> Outputs:
+    module = build(chosen, CLASSES)
     with torch.device("meta"), torch.no_grad():
-        network = Instrumented(build(chosen, CLASSES), chosen, chosen.preprocessing)
+        network = Instrumented(module, chosen, chosen.preprocessing)
         found: Outputs = network(torch.empty(2, 3, *chosen.preprocessing.crop))
         return found
 
