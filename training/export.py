@@ -1,5 +1,6 @@
 """From a backbone and its weights to a bundle."""
 
+import shlex
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,12 +53,12 @@ class Export:
 
     @property
     def command(self) -> str:
-        """The command that makes the bundle again."""
-        options = [f"--backbone {self.backbone}", f"--weights {self.weights}"]
-        options += [] if self.labels is None else [f"--labels {self.labels.name}"]
-        options += [] if self.name is None else [f"--name {self.name}"]
-        options += [] if self.seed == 0 else [f"--seed {self.seed}"]
-        return f"seewhy export {' '.join(options)}"
+        """The command that makes the bundle again; files stand without their folders."""
+        options = ["--backbone", self.backbone, "--weights", Path(self.weights).name]
+        options += [] if self.labels is None else ["--labels", self.labels.name]
+        options += [] if self.name is None else ["--name", self.name]
+        options += [] if self.seed == 0 else ["--seed", str(self.seed)]
+        return shlex.join(["seewhy", "export", *options])
 
 
 def export(request: Export, repository: Repository) -> Bundle:
@@ -171,6 +172,8 @@ def read_labels(path: Path | None, classes: int | None) -> tuple[str, ...]:
         except (OSError, UnicodeDecodeError) as error:
             raise ExportError(f"cannot read the labels: {error}") from error
         origin = str(path)
+        if not labels:
+            raise ExportError(f"{origin} holds no labels")
     if classes is not None and len(labels) != classes:
         raise ExportError(
             f"{origin} has {len(labels)} labels, the weights {classes} classes; "
