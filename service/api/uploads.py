@@ -3,13 +3,13 @@
 import asyncio
 import base64
 import binascii
-import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -154,7 +154,7 @@ async def _from_multipart(headers: Headers, body: bytes, max_bytes: int) -> Uplo
 
 def _parse_options(text: str | bytes) -> dict[str, Any]:
     try:
-        options = json.loads(text)
+        options = from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidRequest(f"part {OPTIONS!r} is not JSON: {error}") from error
     if not isinstance(options, dict):

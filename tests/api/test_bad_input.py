@@ -134,6 +134,7 @@ def test_bad_json_is_refused(client: TestClient, path: str, body: str, status: i
         pytest.param([("top_k", (None, "1"))], 422, id="a field"),
         pytest.param([("options", (None, "top_k=1"))], 422, id="options are no JSON"),
         pytest.param([("options", (None, "[1]"))], 422, id="options are no object"),
+        pytest.param([("options", (None, "[" * 100_000))], 422, id="options are nested"),
         pytest.param([("images", ("a", jpeg()))] * 5, 422, id="too many images"),
         pytest.param([("images", ("a", b""))], 400, id="empty file"),
     ],
