@@ -30,12 +30,12 @@ def overlay(photo: npt.NDArray[np.uint8], saliency: npt.NDArray[np.floating], cr
     Returns:
         A PNG of the photo's aspect.
     """
-    shrink = min(1.0, MAX_SIDE / max(photo.shape[:2]))
-    picture = Image.fromarray(photo)
-    if shrink < 1:
-        size = (round(picture.width * shrink), round(picture.height * shrink))
-        picture = picture.resize(size, Image.Resampling.BOX)
-    heat = _over_photo(_normalised(saliency), picture.size, tuple(shrink * side for side in crop))
+    picture = _shrunk(Image.fromarray(photo))
+    height, width = photo.shape[:2]
+    across, down = picture.width / width, picture.height / height
+    left, top, right, bottom = crop
+    covered = (left * across, top * down, right * across, bottom * down)
+    heat = _over_photo(_normalised(saliency), picture.size, covered)
     drawn = Image.blend(picture, Image.fromarray(colours()[heat]), _OPACITY)
     png = BytesIO()
     drawn.save(png, format="PNG", compress_level=4)
@@ -78,6 +78,15 @@ _LMS_TO_RGB = np.array(
 )
 
 
+def _shrunk(picture: Image.Image) -> Image.Image:
+    """The picture with no side above the maximum and none below a pixel."""
+    shrink = MAX_SIDE / max(picture.size)
+    if shrink >= 1:
+        return picture
+    width, height = (max(1, round(side * shrink)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.BOX)
+
+
 def _normalised(saliency: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """The map scaled to [0, 1]; a map that is zero everywhere stays so."""
     values = np.asarray(saliency, dtype=np.float32)
@@ -86,7 +95,7 @@ def _normalised(saliency: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
 
 
 def _over_photo(
-    values: npt.NDArray[np.float32], size: tuple[int, int], crop: tuple[float, ...]
+    values: npt.NDArray[np.float32], size: tuple[int, int], crop: Box
 ) -> npt.NDArray[np.uint8]:
     """The map [H, W] in [0, 1] laid over a photo of (width, height) `size`: uint8 [h, w]."""
     left, top, right, bottom = crop

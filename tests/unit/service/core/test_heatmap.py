@@ -77,3 +77,10 @@ def test_a_huge_photo_is_drawn_smaller_with_its_aspect() -> None:
     picture = drawn(heatmap.overlay(photo, np.ones((4, 4)), (1536, 0, 2560, 1024)))
     assert picture.shape[:2] == (512, 2048)
     assert picture[256, 1024].sum() > picture[256, 700].sum()
+
+
+def test_a_very_thin_photo_keeps_a_pixel_of_its_short_side_and_its_heat() -> None:
+    photo = np.zeros((3, 20_000, 3), dtype=np.uint8)
+    picture = drawn(heatmap.overlay(photo, np.ones((4, 4)), (9_000, 0, 11_000, 3)))
+    assert picture.shape[:2] == (1, 2048)
+    assert picture[0, 1024].sum() > picture[0, 500].sum() + 100
