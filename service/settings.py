@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import models
@@ -44,8 +45,8 @@ class Settings(BaseSettings):
     max_batch: Count = Field(default=16, description="most images run at once")
     queue_size: Count = Field(
         default=256,
-        description="most images let in and not yet done, at each stage; beyond it, the answer is "
-        "503 with Retry-After",
+        description="most images let in and not yet done, at each stage; at least `max_images`; "
+        "beyond it, the answer is 503 with Retry-After",
     )
     threads: int = Field(
         default=0, ge=0, description="threads of one run on the CPU; 0: one for each core"
@@ -59,3 +60,14 @@ class Settings(BaseSettings):
     shutdown_seconds: Count = Field(
         default=30, description="how long requests in flight may take once a shutdown begins"
     )
+
+    @field_validator("queue_size")
+    @classmethod
+    def _holds_a_request(cls, size: int, info: ValidationInfo) -> int:
+        # A request that never fits would be told to come back for ever.
+        most = info.data.get("max_images", 0)
+        if size < most:
+            raise PydanticCustomError(
+                "queue_too_small", "has to be at least max_images, {most}", {"most": most}
+            )
+        return size

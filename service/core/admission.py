@@ -2,7 +2,7 @@
 
 from threading import Lock
 
-from models.errors import Overloaded
+from models.errors import InvalidRequest, Overloaded
 
 _SMOOTHING = 0.1
 
@@ -31,8 +31,13 @@ class Backlog:
         """Let some work in.
 
         Raises:
+            InvalidRequest: there are more pieces than the capacity, so waiting is no use.
             Overloaded: with it, there would be more than the capacity inside.
         """
+        if pieces > self._capacity:
+            raise InvalidRequest(
+                f"{self._name}: {pieces} at once are more than the {self._capacity} allowed"
+            )
         with self._lock:
             if self._inside + pieces > self._capacity:
                 raise Overloaded(

@@ -102,6 +102,7 @@ class BatchQueue:
             The answer to come. A cancelled one costs nothing if its batch has not begun.
 
         Raises:
+            InvalidRequest: there are more rows than the queue ever holds.
             Overloaded: the queue is full.
             NotReady: the queue is closed.
         """

@@ -89,3 +89,11 @@ def test_settings_out_of_range_are_refused(
     monkeypatch.setenv(f"SEEWHY_{name}", value)
     with pytest.raises(ValueError, match=name.lower()):
         Settings()
+
+
+def test_a_queue_that_the_largest_request_never_fits_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"queue_size\n.*at least max_images, 32"):
+        Settings(queue_size=8)
+    with pytest.raises(ValueError, match=r"queue_size\n.*at least max_images, 300"):
+        Settings(max_images=300)
+    assert Settings(queue_size=8, max_images=8).queue_size == 8

@@ -1,6 +1,6 @@
 import pytest
 
-from models.errors import Overloaded
+from models.errors import InvalidRequest, Overloaded
 from service.core.admission import Backlog
 
 
@@ -11,6 +11,13 @@ def test_work_is_let_in_up_to_the_capacity() -> None:
     with pytest.raises(Overloaded, match="3 of at most 3"):
         backlog.enter(1)
     assert backlog.inside == 3
+
+
+def test_what_can_never_be_let_in_is_not_told_to_come_back() -> None:
+    backlog = Backlog("test", capacity=3)
+    with pytest.raises(InvalidRequest, match="4 at once are more than the 3 allowed"):
+        backlog.enter(4)
+    assert backlog.inside == 0
 
 
 def test_work_that_is_done_makes_room() -> None:
