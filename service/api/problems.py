@@ -96,7 +96,8 @@ async def _ours(request: Request, error: Exception) -> Response:
     request.state.outcome = type(error).__name__
     problem = describe(error, request.state.request_id)
     if problem["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.error("request %s: %s", request.state.request_id, error, exc_info=error)
+        # What we raised says all by itself; what a vendor raised needs its trace.
+        logger.error("request %s: %s", request.state.request_id, error, exc_info=error.__cause__)
     if isinstance(error, Unavailable):
         return respond(problem, {"Retry-After": str(max(1, math.ceil(error.retry_after)))})
     return respond(problem)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock, Thread
 
+from models import bundle as bundles
 from models.bundle import Bundle
 from models.errors import NotReady, RuntimeFailure, Unsupported
 from models.manifest import Graph
@@ -56,12 +57,13 @@ class ServedModel:
     def __init__(
         self, bundle: Bundle, open_graph: OpenGraph, limits: QueueLimits, report: Report
     ) -> None:
-        """Load `model.onnx`, and begin to load the other graphs in the background.
+        """Verify all files, load `model.onnx`, and begin to load the others in the background.
 
         Raises:
             BundleError: the bundle cannot be used.
             RuntimeFailure: the runtime cannot load or run its graph.
         """
+        bundles.verify(bundle)
         self.bundle = bundle
         self._open_graph = open_graph
         self._limits = limits

@@ -130,7 +130,7 @@ def test_an_explanation_whose_graph_is_still_being_loaded_is_for_later(
 
 
 def test_a_graph_that_failed_is_shown_and_the_service_stays_ready(
-    settings: Settings, red_left: bytes
+    settings: Settings, red_left: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with client_of(settings, {Graph.GRADIENT: GoldenMismatch("wrong")}) as client:
         graph: dict[str, str] = {}
@@ -139,11 +139,15 @@ def test_a_graph_that_failed_is_shown_and_the_service_stays_ready(
             pause.wait(0.01)
             readiness = client.get("/readyz")
             graph = readiness.json()["models"][0]["graphs"]["gradient"]
+        assert "gradient.onnx of tiny version 1 is not served" in caplog.text
+        caplog.clear()
         response = client.post("/explain?method=gradient", content=red_left)
     assert readiness.status_code == 200
     assert graph["reason"] == "wrong"
     assert response.status_code == 500
     assert "wrong" in response.json()["detail"]
+    assert "wrong" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_shutting_down_finishes_the_requests_in_flight(settings: Settings, red_left: bytes) -> None:

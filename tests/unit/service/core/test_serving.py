@@ -1,11 +1,13 @@
+import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from threading import Event
 
 import numpy as np
 import pytest
 
 from models.bundle import Bundle
-from models.errors import GoldenMismatch, NotReady, RuntimeFailure, Unsupported
+from models.errors import BundleInvalid, GoldenMismatch, NotReady, RuntimeFailure, Unsupported
 from models.manifest import Graph
 from service.core.batching import BatchReport
 from service.core.ports import Arrays, Runner
@@ -89,6 +91,17 @@ def test_a_bundle_that_cannot_classify_is_refused(tiny_bundle: Bundle) -> None:
     opener = Opener({Graph.MODEL: GoldenMismatch("wrong")})
     with pytest.raises(GoldenMismatch):
         ServedModel(tiny_bundle, opener, LIMITS, no_report)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "float.onnx", "gradient.onnx", "golden.npz"])
+def test_a_bundle_with_an_altered_file_is_refused_whatever_needs_the_file(
+    tiny_bundle: Bundle, tmp_path: Path, name: str
+) -> None:
+    shutil.copytree(tiny_bundle.directory, tmp_path / "copy")
+    with (tmp_path / "copy" / name).open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(BundleInvalid, match=f"{name} has been altered"):
+        ServedModel(Bundle(tmp_path / "copy", tiny_bundle.manifest), Opener(), LIMITS, no_report)
 
 
 @pytest.mark.parametrize("error", [GoldenMismatch("wrong"), KeyError("a bug")])
