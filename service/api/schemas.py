@@ -97,7 +97,7 @@ class Answer(BaseModel):
     model: ModelName
 
 
-class Classification(Answer, Classified):
+class Classification(Classified, Answer):
     """The answer for one image."""
 
 
@@ -146,7 +146,7 @@ class Explained(BaseModel):
     timings_ms: ExplainTimings
 
 
-class Explanation(Answer, Explained):
+class Explanation(Explained, Answer):
     """The answer for one image."""
 
 

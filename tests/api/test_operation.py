@@ -122,3 +122,14 @@ def test_a_bundle_that_disagrees_with_its_reference_is_not_served(settings: Sett
     app = create_app(settings, open_graph=open_graph)  # type: ignore[arg-type]
     with pytest.raises(GoldenMismatch), TestClient(app):
         pass
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"), [("/classify", "Classification"), ("/explain", "Explanation")]
+)
+def test_openapi_has_the_fields_in_the_order_of_the_answers(
+    client: TestClient, red_left: bytes, path: str, schema: str
+) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    answer = client.post(path, content=red_left).json()
+    assert list(schemas[schema]["properties"]) == list(answer)
