@@ -66,7 +66,9 @@ class Repository:
         """
         self.versions(name)
         try:
-            text = (self.root / name / CURRENT).read_text(encoding="utf-8").strip()
+            text = (
+                (self.root / name / CURRENT).read_text(encoding="utf-8", errors="replace").strip()
+            )
         except FileNotFoundError:
             text = None
         # Listed after the pointer is read: it may name a version published meanwhile.

@@ -149,9 +149,9 @@ def test_publishing_after_a_rollback_makes_the_new_version_current(
     assert with_three.current("tiny") == 11
 
 
-@pytest.mark.parametrize("text", ["", "3", "latest", "../2", "-1"])
-def test_a_pointer_to_no_version_is_an_error(with_three: Repository, text: str) -> None:
-    (with_three.root / "tiny" / CURRENT).write_text(text)
+@pytest.mark.parametrize("text", [b"", b"3", b"latest", b"../2", b"-1", b"\xff"])
+def test_a_pointer_to_no_version_is_an_error(with_three: Repository, text: bytes) -> None:
+    (with_three.root / "tiny" / CURRENT).write_bytes(text)
     with pytest.raises(BundleInvalid, match="1, 2, 10"):
         with_three.open("tiny")
     assert with_three.open("tiny", 2).manifest.version == 2
