@@ -90,6 +90,25 @@ def test_heat_map_is_a_png_of_the_photo(tiny_repository: Path, photo: bytes) -> 
         assert (drawn.format, drawn.size) == ("PNG", (32, 32))
 
 
+def test_what_is_still_loading_is_asked_again_soon_whatever_a_server_would_say() -> None:
+    left = ["60", "60"]
+
+    async def loading(
+        _scope: object, _receive: object, send: Callable[..., Awaitable[None]]
+    ) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": []}
+        if left:
+            start |= {"status": 503, "headers": [(b"retry-after", left.pop().encode())]}
+        await send(start)
+        await send({"type": "http.response.body", "body": b"a heat map"})
+
+    async def scenario() -> bytes:
+        async with AsyncClient("http://seewhy", transport=inprocess.Impatient(loading)) as client:
+            return await client.heat_map(b"photo")
+
+    assert asyncio.run(scenario()) == b"a heat map"
+
+
 def test_an_unknown_model_is_a_server_error(tiny_repository: Path, photo: bytes) -> None:
     with pytest.raises(ServerError, match="huge") as caught:
         ask(tiny_repository, lambda client: client.classify(photo, model="huge"))
