@@ -1,15 +1,15 @@
 """`POST /classify`: what images show."""
 
 import json
-import time
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from service.api import parts, uploads
+from service.api import parts
 from service.api.answers import answer, timings
 from service.api.documentation import PROBLEMS, image_request
 from service.api.pipeline import see
+from service.api.requests import read_request
 from service.api.schemas import Classification, Classifications, ClassifyOptions
 from service.core.classification import predict
 
@@ -25,17 +25,13 @@ router = APIRouter(tags=["images"])
 async def classify(request: Request) -> Response:
     """The most probable classes of one image, or of several."""
     service = parts.of(request)
-    started = time.perf_counter()
-    upload = await uploads.read(request, service.upload_limits)
-    read = time.perf_counter() - started
-    options = uploads.options_of(ClassifyOptions, request.query_params, upload)
-    model = await parts.model_for(request, options)
-    labels = model.bundle.manifest.labels
+    asked = await read_request(request, ClassifyOptions)
+    model, labels = asked.model, asked.model.bundle.manifest.labels
 
     async def classify_one(image_id: str, image: bytes) -> dict[str, Any]:
         seen = await see(service, model, image)
         predictions = predict(
-            seen.logits, labels, top_k=options.top_k, temperature=model.temperature
+            seen.logits, labels, top_k=asked.options.top_k, temperature=model.temperature
         )
         return {
             "image_id": image_id,
@@ -44,8 +40,8 @@ async def classify(request: Request) -> Response:
                 for found in predictions
             ],
             "calibrated": model.calibrated,
-            "timings_ms": timings(request, {"read": read, **seen.seconds}),
+            "timings_ms": timings(request, {"read": asked.read_seconds, **seen.seconds}),
         }
 
-    body = json.dumps(await answer(request, model, upload, classify_one), ensure_ascii=False)
+    body = json.dumps(await answer(request, model, asked.upload, classify_one), ensure_ascii=False)
     return Response(body, media_type="application/json")

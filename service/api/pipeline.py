@@ -1,4 +1,4 @@
-"""The way of every image: decoded in a thread, classified in a batch."""
+"""The way of every image: decoded in a thread, classified in a batch, explained if asked."""
 
 import asyncio
 import time
@@ -9,7 +9,11 @@ import numpy.typing as npt
 
 from models.preprocess import Crop, preprocess
 from service.api.parts import Parts
+from service.api.schemas import ExplainOptions
+from service.core import saliency, targets
+from service.core.saliency import Explanation
 from service.core.serving import ServedModel
+from service.core.workers import Room
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,15 @@ class Seen:
 
     crop: Crop
     logits: npt.NDArray[np.float32]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One image as the model saw it, why, and seconds by stage."""
+
+    seen: Seen
+    explanation: Explanation
     seconds: dict[str, float]
 
 
@@ -43,3 +56,30 @@ async def see(service: Parts, model: ServedModel, image: bytes) -> Seen:
         "inference": answer.inference_seconds,
     }
     return Seen(crop, answer.outputs["logits"][0], seconds)
+
+
+async def explain(
+    service: Parts, room: Room, model: ServedModel, options: ExplainOptions, image: bytes
+) -> Explained:
+    """Decode, classify and explain one encoded image.
+
+    `room` is in the explainers' pool: what could be refused is refused before any work.
+
+    Raises:
+        ImageError: it cannot be used as an image.
+        UnknownClass: the target names no class, or more than one.
+        Unsupported: the bundle has not got the method.
+        Unavailable: there is too much to do, or the graph is still being loaded.
+        RuntimeFailure: the runtime failed.
+    """
+    method = options.method or model.default_method
+    runner = model.explainer(method)
+    labels = model.bundle.manifest.labels
+    seen = await see(service, model, image)
+    target = targets.resolve(options.target, labels, seen.logits)
+    started = time.perf_counter()
+    explanation = await asyncio.wrap_future(
+        room.submit(saliency.explain, method, runner, seen.crop.pixels, target, len(labels))
+    )
+    seconds = {**seen.seconds, "explain": time.perf_counter() - started}
+    return Explained(seen, explanation, seconds)

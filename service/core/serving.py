@@ -108,6 +108,20 @@ class ServedModel:
         """The saliency methods for which the bundle has the graph."""
         return [name for name, method in METHODS.items() if method.graph in self._status]
 
+    @property
+    def default_method(self) -> str:
+        """The bundle's own choice of a saliency method.
+
+        Raises:
+            Unsupported: it has none.
+        """
+        method = self.bundle.manifest.default_explanation
+        if method is None:
+            raise Unsupported(
+                f"{self.bundle} names no default method; possible methods: {self._possible}"
+            )
+        return method
+
     def explainer(self, method: str) -> Runner:
         """The runner of the graph that a saliency method needs.
 
@@ -117,9 +131,9 @@ class ServedModel:
             RuntimeFailure: the graph could not be loaded.
         """
         if method not in self.methods:
-            possible = ", ".join(self.methods) or "none"
             raise Unsupported(
-                f"{self.bundle} cannot be explained by {method!r}; possible methods: {possible}"
+                f"{self.bundle} cannot be explained by {method!r}; "
+                f"possible methods: {self._possible}"
             )
         graph = METHODS[method].graph
         with self._lock:
@@ -129,6 +143,10 @@ class ServedModel:
         if status.state is State.LOADING:
             raise NotReady(f"{graph.filename} of {self.bundle} is still being loaded")
         raise RuntimeFailure(f"{graph.filename} of {self.bundle} has failed: {status.reason}")
+
+    @property
+    def _possible(self) -> str:
+        return ", ".join(self.methods) or "none"
 
     def close(self) -> None:
         """Answer what was let in, refuse what comes, end the threads."""

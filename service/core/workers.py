@@ -4,8 +4,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from models.errors import NotReady
@@ -17,8 +18,41 @@ T = TypeVar("T")
 _BACKGROUND_NICENESS = 10
 
 
+class Room:
+    """A place in a pool, taken for a task of several calls; none of them is refused."""
+
+    def __init__(self, name: str, executor: ThreadPoolExecutor) -> None:
+        self._name = name
+        self._executor = executor
+        self._seconds: list[float] = []
+
+    @property
+    def busy_seconds(self) -> float | None:
+        """How long threads were busy with the calls, None if they never were."""
+        return sum(self._seconds) if self._seconds else None
+
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have the function called in a thread.
+
+        Raises:
+            NotReady: the pool is closed.
+        """
+
+        def call() -> T:
+            started = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._seconds.append(time.perf_counter() - started)
+
+        try:
+            return self._executor.submit(call)
+        except RuntimeError as error:
+            raise NotReady(f"{self._name} is shutting down") from error
+
+
 class WorkerPool:
-    """Runs functions in `threads` threads, at most `capacity` of them running or waiting."""
+    """Runs functions in `threads` threads, for at most `capacity` tasks, running or waiting."""
 
     def __init__(self, name: str, *, threads: int, capacity: int, background: bool = False) -> None:
         """Prepare the pool; `background` threads give way to the others."""
@@ -31,33 +65,43 @@ class WorkerPool:
         )
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have the function called in a thread.
+        """Have the function called in a thread: a task of one call.
 
         Raises:
-            Overloaded: too many calls are running or waiting.
+            Overloaded: too many tasks are running or waiting.
             NotReady: the pool is closed.
         """
         self._backlog.enter()
-        started: list[float] = []
-
-        def call() -> T:
-            started.append(time.perf_counter())
-            return function(*args, **kwargs)
+        room = Room(self._name, self._executor)
 
         def leave(_: Future[T]) -> None:
-            seconds = time.perf_counter() - started[0] if started else None
-            self._backlog.leave(seconds=seconds)
+            self._backlog.leave(seconds=room.busy_seconds)
 
         try:
-            future = self._executor.submit(call)
-        except RuntimeError as error:
+            future = room.submit(function, *args, **kwargs)
+        except NotReady:
             self._backlog.leave()
-            raise NotReady(f"{self._name} is shutting down") from error
+            raise
         future.add_done_callback(leave)
         return future
 
+    @contextmanager
+    def reserve(self, tasks: int) -> Iterator[Room]:
+        """Hold room for some tasks until their last call is done, in this pool or elsewhere.
+
+        Raises:
+            InvalidRequest: there are more tasks than the capacity.
+            Overloaded: too many tasks are running or waiting.
+        """
+        self._backlog.enter(tasks)
+        room = Room(self._name, self._executor)
+        try:
+            yield room
+        finally:
+            self._backlog.leave(tasks, seconds=room.busy_seconds)
+
     def close(self) -> None:
-        """Finish all calls that were let in, then end the threads."""
+        """Finish all calls that were made, then end the threads."""
         self._executor.shutdown(wait=True)
 
 

@@ -45,6 +45,16 @@ def client_of(settings: Settings, runs: Mapping[Graph, Run | Exception]) -> Iter
         yield client
 
 
+def wait_for(client: TestClient, graph: str, state: str) -> dict[str, str]:
+    pause = Event()
+    for _ in range(SECONDS * 100):
+        found: dict[str, str] = client.get("/readyz").json()["models"][0]["graphs"][graph]
+        if found["state"] == state:
+            return found
+        pause.wait(0.01)
+    pytest.fail(f"{graph} is not {state}")
+
+
 def test_a_failure_of_the_runtime_is_a_problem(settings: Settings, red_left: bytes) -> None:
     def fail(_: Arrays) -> Arrays:
         raise RuntimeFailure("ONNX Runtime: out of memory")
@@ -107,6 +117,37 @@ def test_a_full_queue_answers_at_once_when_to_come_back(
     assert 'seewhy_rejected_requests_total{route="/classify"} 1.0' in metrics
 
 
+def test_an_explanation_is_refused_before_any_work_and_finished_once_begun(
+    settings: Settings, red_left: bytes
+) -> None:
+    begun, go, classified = Semaphore(0), Event(), []
+
+    def classify(feeds: Arrays) -> Arrays:
+        classified.append(len(feeds["image"]))
+        return logits(feeds)
+
+    def wait(feeds: Arrays) -> Arrays:
+        begun.release()
+        assert go.wait(SECONDS)
+        ones = np.ones((len(feeds["image"]), 3, 4, 4), dtype=np.float32)
+        return {"activations": ones, "activation_gradients": ones}
+
+    small = settings.model_copy(update={"queue_size": 2, "explain_threads": 1})
+    runs = {Graph.MODEL: classify, Graph.CAM: wait}
+    with client_of(small, runs) as client, ThreadPoolExecutor() as clients:
+        wait_for(client, "cam", "ready")
+        two = [("images", red_left), ("images", red_left)]
+        first = clients.submit(client.post, "/explain", files=two)
+        assert begun.acquire(timeout=SECONDS)
+        refused = client.post("/explain", content=red_left)
+        drawn = client.post("/explain", content=red_left, headers={"Accept": "image/png"})
+        go.set()
+        assert first.result(SECONDS).status_code == 200
+        assert client.post("/explain", content=red_left).status_code == 200
+    assert [refused.status_code, drawn.status_code] == [503, 503]
+    assert sum(classified) == 3
+
+
 def test_an_explanation_whose_graph_is_still_being_loaded_is_for_later(
     settings: Settings, red_left: bytes
 ) -> None:
@@ -133,14 +174,10 @@ def test_a_graph_that_failed_is_shown_and_the_service_stays_ready(
     settings: Settings, red_left: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with client_of(settings, {Graph.GRADIENT: GoldenMismatch("wrong")}) as client:
-        graph: dict[str, str] = {}
-        pause = Event()
-        while graph.get("state") != "failed":
-            pause.wait(0.01)
-            readiness = client.get("/readyz")
-            graph = readiness.json()["models"][0]["graphs"]["gradient"]
+        graph = wait_for(client, "gradient", "failed")
         assert "gradient.onnx of tiny version 1 is not served" in caplog.text
         caplog.clear()
+        readiness = client.get("/readyz")
         response = client.post("/explain?method=gradient", content=red_left)
     assert readiness.status_code == 200
     assert graph["reason"] == "wrong"

@@ -44,6 +44,19 @@ def test_a_cancelled_call_makes_room() -> None:
     pool.close()
 
 
+def test_room_is_held_until_the_whole_task_is_done() -> None:
+    pool = WorkerPool("test", threads=1, capacity=2)
+    with pool.reserve(2) as room:
+        with pytest.raises(Overloaded):
+            pool.submit(int)
+        calls = [room.submit(divmod, n, 2) for n in range(8)]
+        assert [call.result(SECONDS)[0] for call in calls] == [0, 0, 1, 1, 2, 2, 3, 3]
+        with pytest.raises(Overloaded):
+            pool.submit(int)
+    assert pool.submit(int).result(SECONDS) == 0
+    pool.close()
+
+
 def test_closing_finishes_what_was_let_in() -> None:
     pool = WorkerPool("test", threads=1, capacity=8)
     calls = [pool.submit(divmod, n, 2) for n in range(8)]

@@ -1,0 +1,66 @@
+"""An explanation as clients see it: as numbers for JSON, or drawn over its photo."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.photo import Limits
+from models.preprocess import upright_photo
+from service.api.pipeline import Explained
+from service.core import heatmap
+from service.core.classification import softmax
+from service.core.localization import mass_box, to_photo
+
+ALL_ZERO = "the map is zero everywhere: the method finds nothing that speaks for this class"
+
+_DIGITS = 5
+
+
+def body(explained: Explained, temperature: float) -> dict[str, Any]:
+    """The explanation as `schemas.ExplanationBody` has it; `temperature` as in `softmax`."""
+    explanation, target = explained.explanation, explained.explanation.target
+    probabilities = softmax(explained.seen.logits, temperature)
+    box = mass_box(explanation.map)
+    if box is not None:
+        box = to_photo(box, explanation.map.shape, explained.seen.crop.box)
+    return {
+        "method": explanation.method,
+        "target": {
+            "label": target.label,
+            "index": target.index,
+            "probability": float(probabilities[target.index]),
+        },
+        "map": {
+            "dtype": str(explanation.map.dtype),
+            "shape": explanation.map.shape,
+            "data": _numbers(explanation.map),
+        },
+        "box": None if box is None else [round(edge, 2) for edge in box],
+        "passes": explanation.passes,
+        "note": note(explained),
+    }
+
+
+def picture(image: bytes, limits: Limits, explained: Explained) -> bytes:
+    """A PNG of the photo with the map drawn over it.
+
+    Raises:
+        ImageError: the photo cannot be decoded.
+    """
+    photo = upright_photo(image, limits)
+    return heatmap.overlay(photo, explained.explanation.map, explained.seen.crop.box)
+
+
+def note(explained: Explained) -> str | None:
+    """What to know about this map."""
+    return None if explained.explanation.map.any() else ALL_ZERO
+
+
+def _numbers(values: npt.NDArray[np.float32]) -> list[list[float]]:
+    """The map's values, to 5 significant digits of the largest: shorter JSON."""
+    largest = float(values.max())
+    decimals = _DIGITS - 1 - math.floor(math.log10(largest)) if largest > 0 else 0
+    rows: list[list[float]] = np.round(values.astype(np.float64), decimals).tolist()
+    return rows
