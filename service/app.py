@@ -58,7 +58,7 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
         title="SeeWhy", description=DESCRIPTION, version=version("seewhy"), lifespan=lifespan
     )
     app.add_middleware(Observation, metrics=metrics)
-    problems.install(app)
+    problems.install(app, settings.repository)
     for router in (classify.router, explain.router, models.router, health.router):
         app.include_router(router)
     return app

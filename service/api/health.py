@@ -6,8 +6,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from service.api import parts
+from service.api import parts, problems
 from service.api.documentation import PROBLEMS
+from service.api.parts import Parts
 from service.api.schemas import Health, Readiness
 from service.core.serving import ServedModel
 
@@ -35,7 +36,7 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
     return {
         "ready": ready,
         "provider": service.provider,
-        "models": [_loaded(model, service.provider) for model in service.catalogue.loaded()],
+        "models": [_loaded(model, service) for model in service.catalogue.loaded()],
     }
 
 
@@ -47,13 +48,17 @@ def metrics(request: Request) -> Response:
     )
 
 
-def _loaded(model: ServedModel, provider: str) -> dict[str, Any]:
-    manifest = model.bundle.manifest
+def _loaded(model: ServedModel, service: Parts) -> dict[str, Any]:
+    manifest, root = model.bundle.manifest, service.catalogue.repository.root
     return {
         "name": manifest.name,
         "version": manifest.version,
         "graphs": {
-            graph: {"state": status.state, "provider": provider, "reason": status.reason}
+            graph: {
+                "state": status.state,
+                "provider": service.provider,
+                "reason": status.reason and problems.public(status.reason, root),
+            }
             for graph, status in model.status.items()
         },
     }

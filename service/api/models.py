@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from service.api import parts
+from models.errors import BundleError
+from models.repository import Repository
+from service.api import parts, problems
 from service.api.documentation import PROBLEMS
 from service.api.schemas import ModelDetails, ModelList
 from service.core.catalogue import Catalogue
@@ -31,10 +33,21 @@ def show_model(
 
 def _summary(catalogue: Catalogue, name: str) -> dict[str, Any]:
     manifests = [model.bundle.manifest for model in catalogue.loaded()]
+    current, error = _current(catalogue.repository, name)
     return {
         "name": name,
         "versions": catalogue.repository.versions(name),
-        "current": catalogue.repository.current(name),
+        "current": current,
+        "serving": catalogue.serving(name),
         "default": name == catalogue.default_name,
         "loaded": sorted(manifest.version for manifest in manifests if manifest.name == name),
+        "error": error,
     }
+
+
+def _current(repository: Repository, name: str) -> tuple[int | None, str | None]:
+    """The current version, or why there is none: one broken bundle must not hide the others."""
+    try:
+        return repository.open(name).manifest.version, None
+    except BundleError as error:
+        return None, problems.public(str(error), repository.root)

@@ -3,9 +3,12 @@
 import json
 import logging
 import math
+import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -71,10 +74,15 @@ def describe_status(status: int, detail: str, request_id: str) -> dict[str, Any]
     }
 
 
-def install(app: FastAPI) -> None:
-    """Have all errors of an app answered as problems."""
-    app.add_exception_handler(SeeWhyError, _ours)
-    app.add_exception_handler(RequestValidationError, _invalid)
+def public(text: str, repository: Path) -> str:
+    """A message as clients may see it: where the repository lies is not their business."""
+    return text.replace(f"{repository}{os.sep}", "").replace(str(repository), "the repository")
+
+
+def install(app: FastAPI, repository: Path) -> None:
+    """Have all errors of an app answered as problems; none tells where the repository lies."""
+    app.add_exception_handler(SeeWhyError, partial(_ours, repository))
+    app.add_exception_handler(RequestValidationError, partial(_invalid, repository))
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _disconnected)
 
@@ -91,10 +99,11 @@ def first_problem(problems: list[Any]) -> str:
     return f"{where}: {problems[0]['msg']}"
 
 
-async def _ours(request: Request, error: Exception) -> Response:
+async def _ours(repository: Path, request: Request, error: Exception) -> Response:
     assert isinstance(error, SeeWhyError)  # noqa: S101  # as registered
     request.state.outcome = type(error).__name__
     problem = describe(error, request.state.request_id)
+    problem["detail"] = public(problem["detail"], repository)
     if problem["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
         # What we raised says all by itself; what a vendor raised needs its trace.
         logger.error("request %s: %s", request.state.request_id, error, exc_info=error.__cause__)
@@ -103,9 +112,10 @@ async def _ours(request: Request, error: Exception) -> Response:
     return respond(problem)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def _invalid(repository: Path, request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # as registered
-    return await _ours(request, errors.InvalidRequest(first_problem(list(error.errors()))))
+    refused = errors.InvalidRequest(first_problem(list(error.errors())))
+    return await _ours(repository, request, refused)
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -161,9 +161,16 @@ class ModelSummary(BaseModel):
 
     name: str
     versions: list[int]
-    current: int = Field(description="the version that is served where a request names none")
+    current: int | None = Field(
+        description="the repository's current version; null where that is broken"
+    )
+    serving: int | None = Field(
+        description="the version that answers where a request names none, settled by the first "
+        "such request; null before it"
+    )
     default: bool = Field(description="whether it is served where a request names no model")
     loaded: list[int] = Field(description="the versions that are loaded now")
+    error: str | None = Field(description="why the current version cannot be loaded, if so")
 
 
 class ModelList(BaseModel):

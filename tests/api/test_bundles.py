@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 
 from models import bundle as bundles
 from models.bundle import Bundle
+from service.api.schemas import ModelList
 from service.app import create_app
 from service.settings import Settings
 
@@ -57,3 +59,70 @@ def test_a_bundle_without_gradients_says_what_is_possible(
         assert response.json()["title"] == "Unsupported"
         assert "possible methods: none" in response.json()["detail"]
     assert classified.status_code == 200
+
+
+@pytest.fixture
+def three(tmp_path: Path, tiny_bundle: Bundle) -> Path:
+    """A repository with the models a, b and c."""
+    fields = tiny_bundle.manifest.model_dump(mode="json", exclude={"sha256"})
+    for name in "abc":
+        shutil.copytree(tiny_bundle.directory, tmp_path / name / "1")
+        bundles.write_manifest(tmp_path / name / "1", {**fields, "name": name})
+    return tmp_path
+
+
+def client_of_a(root: Path) -> TestClient:
+    return TestClient(create_app(Settings(repository=root, default_model="a", provider="cpu")))
+
+
+def test_a_published_version_is_current_and_the_loaded_one_goes_on_serving(
+    three: Path, tiny_bundle: Bundle, red_left: bytes
+) -> None:
+    with client_of_a(three) as client:
+        fields = tiny_bundle.manifest.model_dump(mode="json", exclude={"sha256"})
+        shutil.copytree(tiny_bundle.directory, three / "a" / "2")
+        bundles.write_manifest(three / "a" / "2", {**fields, "name": "a", "version": 2})
+        a, b, _ = client.get("/models").json()["models"]
+        answered = client.post("/classify", content=red_left).json()["model"]["version"]
+    assert (a["current"], a["serving"], answered) == (2, 1, 1)
+    assert (b["current"], b["serving"]) == (1, None)
+
+
+def test_broken_models_are_listed_as_such_without_telling_where_they_lie(
+    three: Path, red_left: bytes
+) -> None:
+    (three / "b" / "current").write_text("7")
+    (three / "c" / "1" / "manifest.json").write_text("{")
+    with client_of_a(three) as client:
+        listed = client.get("/models")
+        shown = [client.get(f"/models/{name}") for name in "bc"]
+        asked = [client.post(f"/classify?model={name}", content=red_left) for name in "bc"]
+    ModelList.model_validate(listed.json(), extra="forbid")
+    a, b, c = listed.json()["models"]
+    assert (a["current"], a["error"]) == (1, None)
+    assert (b["current"], b["error"]) == (None, "b/current says '7'; the versions are: 1")
+    assert c["current"] is None
+    assert c["error"].startswith("c/1/manifest.json: ")
+    assert [response.status_code for response in [*shown, *asked]] == [500] * 4
+    assert all(str(three) not in response.text for response in [listed, *shown, *asked])
+
+
+def test_a_graph_that_cannot_be_loaded_does_not_tell_where_it_lies(
+    tmp_path: Path, tiny_bundle: Bundle, red_left: bytes
+) -> None:
+    shutil.copytree(tiny_bundle.directory, tmp_path / "tiny" / "1")
+    (tmp_path / "tiny" / "1" / "cam.onnx").write_bytes(b"no graph")
+    fields = tiny_bundle.manifest.model_dump(mode="json", exclude={"sha256"})
+    bundles.write_manifest(tmp_path / "tiny" / "1", fields)
+    with TestClient(create_app(Settings(repository=tmp_path, provider="cpu"))) as client:
+        pause = Event()
+        readiness = client.get("/readyz")
+        for _ in range(1000):
+            if '"loading"' not in readiness.text:
+                break
+            pause.wait(0.01)
+            readiness = client.get("/readyz")
+        explained = client.post("/explain?method=gradcam", content=red_left)
+    for answer in (readiness, explained):
+        assert "tiny/1/cam.onnx failed" in answer.text
+        assert str(tmp_path) not in answer.text

@@ -46,7 +46,15 @@ def test_models_are_listed(client: TestClient) -> None:
     answer = client.get("/models").json()
     ModelList.model_validate(answer, extra="forbid")
     assert answer["models"] == [
-        {"name": "tiny", "versions": [1], "current": 1, "default": True, "loaded": [1]}
+        {
+            "name": "tiny",
+            "versions": [1],
+            "current": 1,
+            "serving": 1,
+            "default": True,
+            "loaded": [1],
+            "error": None,
+        }
     ]
 
 
