@@ -67,8 +67,8 @@ clean: ## remove .venv and everything that was built
 
 # The stamps stand for an environment that follows its lock, so a second run starts at once.
 $(bin)/pip:
-	@$(PYTHON) -c 'import sys; \
-	sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "SeeWhy needs Python 3.11 to 3.13")'
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
+	"SeeWhy needs Python 3.11 to 3.13; where it has another name: make serve PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 
 $(serving): requirements/serving.txt pyproject.toml | $(bin)/pip
