@@ -6,10 +6,12 @@ import typer
 
 from models.errors import SeeWhyError
 from seewhy.cli.classify import classify
-from seewhy.cli.exit_codes import EPILOG, ExitCode
+from seewhy.cli.epilog import ALL, epilog
+from seewhy.cli.exit_codes import ExitCode
 from seewhy.cli.explain import explain
 from seewhy.cli.export import export
 from seewhy.cli.models import models_group
+from seewhy.cli.reasons import reason
 from seewhy.cli.serve import serve
 
 
@@ -23,8 +25,12 @@ def run(arguments: list[str]) -> int:
     try:
         return _application()(arguments or ["--help"], "seewhy", standalone_mode=False) or 0
     except typer.TyperException as error:
-        message, code = error.format_message(), error.exit_code
-    except (SeeWhyError, OSError) as error:
+        # typer checks with pydantic, which marks the errors of validators so.
+        message, code = error.format_message().replace("Value error, ", ""), error.exit_code
+    except OSError as error:
+        named = "" if error.filename is None else f"{error.filename}: "
+        message, code = f"{named}{reason(error)}", ExitCode.FAILED
+    except SeeWhyError as error:
         message, code = str(error), ExitCode.FAILED
     print(f"seewhy: {message}", file=sys.stderr)
     return code
@@ -33,14 +39,14 @@ def run(arguments: list[str]) -> int:
 def _application() -> typer.Typer:
     application = typer.Typer(
         help="Classify images and see why.",
-        epilog=EPILOG,
+        epilog=epilog("seewhy classify cat.jpg"),
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    application.command(epilog=EPILOG)(serve)
-    application.command(epilog=EPILOG)(classify)
-    application.command(epilog=EPILOG)(explain)
-    application.command(epilog=EPILOG)(export)
+    application.command(epilog=epilog("seewhy serve --port 8080", ALL))(serve)
+    application.command(epilog=epilog("seewhy classify cat.jpg dog.png --top-k 3"))(classify)
+    application.command(epilog=epilog("seewhy explain cat.jpg -o heat.png"))(explain)
+    application.command(epilog=epilog("seewhy export --backbone resnet50"))(export)
     application.add_typer(models_group(), name="models")
     return application

@@ -21,6 +21,7 @@ from seewhy.cli.options import (
     VersionOption,
     settings,
 )
+from seewhy.cli.reasons import reason
 from service.api.schemas import Classification
 from service.settings import Settings
 
@@ -31,7 +32,8 @@ Outcome = Classification | ServerError | OSError
 
 def classify(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG, WebP, GIF, BMP or TIFF.")
+        list[Path],
+        typer.Argument(metavar="FILE", help="Photos: JPEG, PNG, WebP, GIF, BMP or TIFF."),
     ],
     *,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many classes to list.")] = 5,
@@ -79,7 +81,7 @@ def _print_json(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
         if isinstance(outcome, Classification):
             fields = outcome.model_dump(mode="json")
         else:
-            fields = {"error": str(outcome)}
+            fields = {"error": reason(outcome)}
         print(json.dumps({"file": str(file), **fields}, ensure_ascii=False))
 
 
@@ -92,6 +94,6 @@ def _print_table(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
                 table.add_row(name, found.label, f"{found.probability:.3f}")
             table.add_section()
         else:
-            print(f"seewhy: {file}: {outcome}", file=sys.stderr)
+            print(f"seewhy: {file}: {reason(outcome)}", file=sys.stderr)
     if table.row_count:
         tables.show(table)

@@ -10,6 +10,3 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     PARTLY = 3
-
-
-EPILOG = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with errors on some inputs."

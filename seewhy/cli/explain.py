@@ -1,8 +1,9 @@
 """`seewhy explain`: a heat map over a photo, computed in this process."""
 
 import asyncio
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,13 +19,34 @@ from seewhy.cli.options import (
 from service.settings import Settings
 
 
+def _writable(output: Path) -> Path:
+    """Refuse a file that cannot be written before anything is computed."""
+    folder = output.parent
+    if output.is_dir():
+        raise typer.BadParameter(f"{output} is a folder")
+    if not folder.is_dir():
+        raise typer.BadParameter(f"there is no folder {folder}")
+    if not os.access(output if output.exists() else folder, os.W_OK):
+        raise typer.BadParameter(f"{output} may not be written")
+    return output
+
+
 def explain(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A photo.")],
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="PNG", help="File to write.")],
-    method: Annotated[str | None, typer.Option(help="gradient or gradcam.")] = None,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="PNG", callback=_writable, help="File to write."),
+    ],
+    method: Annotated[
+        Literal["gradient", "gradcam"] | None,
+        typer.Option(help="Of the saliency. [default: the model's]"),
+    ] = None,
     target: Annotated[
-        str | None, typer.Option(help="Index or label of the class to explain, if not the top one.")
+        str | None,
+        typer.Option(
+            metavar="CLASS", help="Index or label of what to explain. [default: the top class]"
+        ),
     ] = None,
     model: ModelOption = None,
     version: VersionOption = None,

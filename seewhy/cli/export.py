@@ -7,13 +7,17 @@ import typer
 
 from models.errors import TrainingError
 from models.repository import Repository
+from seewhy.cli.models import RUNNING
 from seewhy.cli.options import RepositoryOption, settings
 
 
 def export(
     *,
     backbone: Annotated[
-        str, typer.Option(metavar="NAME", help="One of the zoo; docs/zoo.md lists it.")
+        str,
+        typer.Option(
+            metavar="NAME", help="One of the zoo, as resnet50; an unknown one has all listed."
+        ),
     ],
     weights: Annotated[
         str,
@@ -45,4 +49,4 @@ def export(
         ) from error
     target = Repository(settings(repository=repository).repository)
     bundle = run(Export(backbone, weights, labels, name), target)
-    print(f"{bundle} is published in {target.root} and current")
+    print(f"{bundle} is published in {target.root} and current; {RUNNING}")

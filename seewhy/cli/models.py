@@ -1,5 +1,6 @@
 """`seewhy models`: what a repository holds, and which version is current."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,43 +8,58 @@ import typer
 from rich.table import Table
 
 from models.bundle import Bundle
+from models.errors import BundleError
 from models.repository import Repository
 from seewhy.cli import tables
-from seewhy.cli.exit_codes import EPILOG
+from seewhy.cli.epilog import epilog
+from seewhy.cli.exit_codes import ExitCode
 from seewhy.cli.options import RepositoryOption, VersionOption, settings
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model.")]
 
+BROKEN = "broken"
+RUNNING = "a running service goes on with what it has loaded until it is restarted"
+
 
 def models_group() -> typer.Typer:
     """The commands under `seewhy models`."""
-    group = typer.Typer(help="List, show, publish and roll back models.", epilog=EPILOG)
-    group.command("list", epilog=EPILOG)(list_models)
-    group.command(epilog=EPILOG)(show)
-    group.command(epilog=EPILOG)(publish)
-    group.command(epilog=EPILOG)(rollback)
+    listing = epilog("seewhy models list")
+    group = typer.Typer(help="List, show, publish and roll back models.", epilog=listing)
+    group.command("list", epilog=listing)(list_models)
+    group.command(epilog=epilog("seewhy models show efficientnet_lite0"))(show)
+    group.command(epilog=epilog("seewhy models publish build/mine"))(publish)
+    group.command(epilog=epilog("seewhy models rollback mine --version 1"))(rollback)
     return group
 
 
-def list_models(*, repository: RepositoryOption = None) -> None:
+def list_models(*, repository: RepositoryOption = None) -> int:
     """List the models and their versions.
 
     A model's current version is what answers unless another is asked for.
     """
     table = tables.headed("model", "version", "current", "classes", "backbone")
     found = _repository(repository)
+    broken: list[BundleError] = []
     for name in found.names():
-        current = found.current(name)
+        try:
+            current = found.current(name)
+        except BundleError as error:
+            current = None
+            broken.append(error)
         for version in found.versions(name):
-            manifest = found.open(name, version).manifest
-            table.add_row(
-                name,
-                str(version),
-                "yes" if version == current else "",
-                str(len(manifest.labels)),
-                manifest.provenance.backbone,
-            )
+            mark = BROKEN if current is None else "yes" if version == current else ""
+            try:
+                manifest = found.open(name, version).manifest
+            except BundleError as error:
+                facts = (BROKEN, BROKEN)
+                broken.append(error)
+            else:
+                facts = (str(len(manifest.labels)), manifest.provenance.backbone)
+            table.add_row(name, str(version), mark, *facts)
     tables.show(table)
+    for problem in broken:
+        print(f"seewhy: {problem}", file=sys.stderr)
+    return ExitCode.PARTLY if broken else ExitCode.DONE
 
 
 def show(
@@ -71,7 +87,7 @@ def publish(
 ) -> None:
     """Add a bundle and make it current."""
     target = _repository(repository)
-    print(f"{target.publish(bundle)} is published in {target.root} and current")
+    print(f"{target.publish(bundle)} is published in {target.root} and current; {RUNNING}")
 
 
 def rollback(
@@ -83,7 +99,7 @@ def rollback(
     repository: RepositoryOption = None,
 ) -> None:
     """Make an earlier version current."""
-    print(f"{_repository(repository).rollback(name, version)} is current")
+    print(f"{_repository(repository).rollback(name, version)} is current; {RUNNING}")
 
 
 def _repository(folder: Path | None) -> Repository:

@@ -1,6 +1,12 @@
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 
 from seewhy.cli import run
+from service.core.saliency import METHODS
+from service.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -10,6 +16,9 @@ from seewhy.cli import run
         ["classify"],
         ["classify", "photo.jpg", "--top-k", "0"],
         ["explain", "photo.jpg"],
+        ["explain", "photo.jpg", "-o", "heat.png", "--method", "guess"],
+        ["explain", "photo.jpg", "-o", "/"],
+        ["explain", "photo.jpg", "-o", "/no/such/folder/heat.png"],
         ["export"],
         ["models"],
         ["models", "rollback", "tiny", "--version", "zero"],
@@ -26,6 +35,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
     assert out == ""
     assert err.startswith("seewhy: ")
     assert err.count("\n") == 1
+    assert "Value error" not in err
 
 
 def test_a_setting_of_the_environment_that_is_wrong_is_named(
@@ -38,7 +48,7 @@ def test_a_setting_of_the_environment_that_is_wrong_is_named(
 
 
 def test_a_model_that_is_not_there_is_exit_code_1(
-    tiny_repository: object, capsys: pytest.CaptureFixture[str]
+    tiny_repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["models", "show", "huge", "--repository", str(tiny_repository)]) == 1
     assert capsys.readouterr().err == "seewhy: there is no bundle 'huge'; there are: tiny\n"
@@ -47,3 +57,51 @@ def test_a_model_that_is_not_there_is_exit_code_1(
 def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 0
     assert "Usage: seewhy" in capsys.readouterr().out
+
+
+def test_explain_offers_every_method(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "--help"]) == 0
+    assert f"<{'|'.join(METHODS)}>" in capsys.readouterr().out
+
+
+def test_the_help_of_serve_lists_every_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "--help"]) == 0
+    helped = capsys.readouterr().out
+    assert [name for name in Settings.model_fields if f"SEEWHY_{name.upper()}" not in helped] == []
+
+
+def test_export_names_every_backbone_where_one_is_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", "--backbone", "nosuch", "--repository", str(tmp_path)]) == 1
+    assert "efficientnet_lite0, " in capsys.readouterr().err
+
+
+def test_serve_names_the_host_that_nobody_knows(
+    tiny_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["serve", "--host", "nosuch.invalid", "--repository", str(tiny_repository)]) == 1
+    assert "seewhy: cannot listen on nosuch.invalid:8000: " in capsys.readouterr().err
+
+
+def test_a_broken_bundle_is_listed_as_broken_beside_the_others(
+    tmp_path: Path, tiny_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = shutil.copytree(tiny_repository, tmp_path / "repository")
+    broken = shutil.copytree(repository / "tiny" / "1", repository / "broken" / "1")
+    (broken / "manifest.json").write_text("{")
+    lost = shutil.copytree(repository / "tiny" / "1", repository / "lost" / "1")
+    manifest = json.loads((lost / "manifest.json").read_text())
+    (lost / "manifest.json").write_text(json.dumps(manifest | {"name": "lost"}))
+    (repository / "lost" / "current").write_text("7")
+
+    assert run(["models", "list", "--repository", str(repository)]) == 3
+
+    out, err = capsys.readouterr()
+    rows = [line.split() for line in out.splitlines()]
+    assert ["broken", "1", "yes", "broken", "broken"] in rows
+    assert ["lost", "1", "broken", "4", "tiny"] in rows
+    assert ["tiny", "1", "yes", "4", "tiny"] in rows
+    assert err.count("\n") == 2
+    assert "manifest.json" in err
+    assert "'7'" in err
