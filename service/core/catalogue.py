@@ -56,6 +56,12 @@ class Catalogue:
         with self._access:
             return list(self._models.values())
 
+    def serving(self, name: str) -> int | None:
+        """The version that answers where none is asked for; None until a request needs one."""
+        with self._access:
+            version = self._current.get(name, 0)
+            return version if (name, version) in self._models else None
+
     def find(self, name: str | None, version: int | None) -> ServedModel | None:
         """A model if it is loaded; takes no time."""
         name = name or self.default_name
@@ -65,6 +71,18 @@ class Catalogue:
             if model is not None:
                 self._models.move_to_end(key)
             return model
+
+    def expect(self, name: str | None, version: int | None) -> None:
+        """Look whether a model can be loaded at all; waits for no other that is being loaded.
+
+        Raises:
+            BundleNotFound: the repository has no such model or version.
+        """
+        name = name or self.default_name
+        versions = self.repository.versions(name)
+        if version is not None and version not in versions:
+            listed = ", ".join(map(str, versions))
+            raise BundleNotFound(f"{name} has no version {version}; there are: {listed}")
 
     def load(self, name: str | None, version: int | None) -> ServedModel:
         """A model, loaded from the repository if it has to be; takes its time.
