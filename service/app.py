@@ -95,6 +95,8 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
             capacity=settings.queue_size,
             background=True,
         ),
+        # The catalogue loads one model at a time.
+        loaders=WorkerPool("loading models", threads=1, capacity=settings.queue_size),
         upload_limits=UploadLimits(settings.max_upload_bytes, settings.max_images),
         photo_limits=Limits(max_pixels=settings.max_pixels),
         provider=device.provider,
@@ -104,6 +106,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
 
 def _stop(parts: Parts) -> None:
     """Finish in the order in which images pass through."""
+    parts.loaders.close()
     parts.decoders.close()
     parts.explainers.close()
     parts.catalogue.close()

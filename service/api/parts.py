@@ -21,6 +21,7 @@ class Parts:
     catalogue: Catalogue
     decoders: WorkerPool
     explainers: WorkerPool
+    loaders: WorkerPool
     upload_limits: UploadLimits
     photo_limits: Limits
     provider: str
@@ -41,10 +42,14 @@ async def model_for(request: Request, options: Options) -> ServedModel:
         BundleNotFound: the repository has no such model or version.
         BundleError: the bundle cannot be used.
         RuntimeFailure: the runtime cannot load or run it.
+        Overloaded: too many requests are waiting for models.
     """
     catalogue = of(request).catalogue
     model = catalogue.find(options.model, options.version)
     if model is None:
-        model = await asyncio.to_thread(catalogue.load, options.model, options.version)
+        # A name that does not exist must not wait for a model that is being loaded.
+        await asyncio.to_thread(catalogue.expect, options.model, options.version)
+        loading = of(request).loaders.submit(catalogue.load, options.model, options.version)
+        model = await asyncio.wrap_future(loading)
     request.state.model = model.bundle.manifest.name
     return model

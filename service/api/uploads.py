@@ -18,6 +18,7 @@ from service.api.problems import first_problem
 from service.api.schemas import Options
 
 OPTIONS = "options"
+MAX_OPTIONS = 64 * 1024
 
 Asked = TypeVar("Asked", bound=Options)
 
@@ -80,7 +81,7 @@ async def read(request: Request, limits: UploadLimits) -> Upload:
     if media_type in ("", "application/octet-stream") or media_type.startswith("image/"):
         return Upload((body,))
     if media_type == "multipart/form-data":
-        upload = await _from_multipart(request.headers, body, limits.max_bytes)
+        upload = await asyncio.to_thread(_from_multipart, request.headers, body, limits.max_bytes)
     elif media_type == "application/json":
         upload = await asyncio.to_thread(_from_json, body)
     else:
@@ -126,20 +127,21 @@ def _from_json(body: bytes) -> Upload:
     return Upload(tuple(images), parsed.model_extra or {})
 
 
-async def _from_multipart(headers: Headers, body: bytes, max_bytes: int) -> Upload:
+def _from_multipart(headers: Headers, body: bytes, max_bytes: int) -> Upload:
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 
     parser = MultiPartParser(headers, stream())
     parser.spool_max_size = max_bytes  # the body is in memory already
     try:
-        form = await parser.parse()
+        # Starlette's parser is a coroutine that computes: here it holds up this thread alone.
+        form = asyncio.run(parser.parse())
     except MultiPartException as error:
         raise InvalidRequest(f"multipart body: {error.message}") from error
     images = []
     options: dict[str, Any] = {}
     for name, part in form.multi_items():
-        content = await part.read() if isinstance(part, UploadFile) else part
+        content = part.file.read() if isinstance(part, UploadFile) else part
         if name == OPTIONS:
             options = _parse_options(content)
         elif isinstance(content, bytes):
@@ -153,6 +155,8 @@ async def _from_multipart(headers: Headers, body: bytes, max_bytes: int) -> Uplo
 
 
 def _parse_options(text: str | bytes) -> dict[str, Any]:
+    if len(text) > MAX_OPTIONS:
+        raise InvalidRequest(f"part {OPTIONS!r} is longer than the {MAX_OPTIONS:,} bytes allowed")
     try:
         options = from_json(text, allow_inf_nan=False)
     except ValueError as error:

@@ -2,19 +2,24 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.testclient import TestClient
 
 from models import bundle as bundles
 from models.bundle import Bundle
+from models.manifest import Graph
 from service.api.schemas import ModelList
 from service.app import create_app
+from service.core.ports import Runner
 from service.settings import Settings
+
+SECONDS = 10
 
 
 @contextmanager
@@ -126,3 +131,31 @@ def test_a_graph_that_cannot_be_loaded_does_not_tell_where_it_lies(
     for answer in (readiness, explained):
         assert "tiny/1/cam.onnx failed" in answer.text
         assert str(tmp_path) not in answer.text
+
+
+def test_an_unknown_model_is_not_found_while_another_is_being_loaded(
+    three: Path, red_left: bytes
+) -> None:
+    begun, go = Event(), Event()
+
+    def open_graph(bundle: Bundle, _: Graph) -> Runner:
+        if bundle.manifest.name == "b":
+            begun.set()
+            assert go.wait(SECONDS)
+        return cast("Runner", None)
+
+    settings = Settings(repository=three, default_model="a", provider="cpu")
+    app = create_app(settings, open_graph=open_graph)
+    with TestClient(app) as client, ThreadPoolExecutor() as clients:
+        loading = clients.submit(client.post, "/classify?model=b", content=red_left)
+        assert begun.wait(SECONDS)
+        unknown = [
+            clients.submit(client.post, f"/classify?{query}", content=red_left)
+            for query in ("model=nobody", "model=b&version=2")
+        ]
+        try:
+            statuses = [response.result(SECONDS).status_code for response in unknown]
+        finally:
+            go.set()
+        loading.result(SECONDS)
+    assert statuses == [404, 404]

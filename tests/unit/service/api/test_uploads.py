@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,11 +12,14 @@ from models.errors import ImageTooLarge, InvalidRequest
 from service.api.schemas import ClassifyOptions
 from service.api.uploads import Upload, UploadLimits, options_of, read
 
-LIMITS = UploadLimits(max_bytes=1000, max_images=2)
+JSON = {"content-type": "application/json"}
 
 
 def read_from(
-    messages: Iterator[Message], headers: Mapping[str, str] | None = None
+    messages: Iterator[Message],
+    headers: Mapping[str, str] | None = None,
+    *,
+    max_bytes: int = 1000,
 ) -> tuple[Upload, int]:
     """What is read from ASGI messages, and how many were taken."""
     raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
@@ -27,7 +31,8 @@ def read_from(
         return next(messages)
 
     async def run() -> Upload:
-        return await read(Request({"type": "http", "headers": raw}, receive), LIMITS)
+        request = Request({"type": "http", "headers": raw}, receive)
+        return await read(request, UploadLimits(max_bytes, max_images=2))
 
     return asyncio.run(run()), taken
 
@@ -79,3 +84,46 @@ def test_bad_options_are_refused_by_name(options: dict[str, Any]) -> None:
         options_of(ClassifyOptions, options, Upload((b"x",)))
     with pytest.raises(InvalidRequest, match=f"option {name}: "):
         options_of(ClassifyOptions, {}, Upload((b"x",), options))
+
+
+def multipart(*parts: tuple[str, bytes]) -> tuple[bytes, dict[str, str]]:
+    """A body and its headers."""
+    form = b"".join(
+        b"--x\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (names.encode(), content)
+        for names, content in parts
+    )
+    return form + b"--x--\r\n", {"content-type": "multipart/form-data; boundary=x"}
+
+
+def test_an_options_part_is_no_longer_than_allowed() -> None:
+    image = ('name="images"; filename="a"', b"abc")
+    for names in ('name="options"', 'name="options"; filename="options"'):
+        body, headers = multipart(image, (names, b'{"top_k": 1' + b" " * 2**16 + b"}"))
+        messages: list[Message] = [{"type": "http.request", "body": body}]
+        with pytest.raises(InvalidRequest, match="65,536 bytes"):
+            read_from(iter(messages), headers, max_bytes=2**20)
+
+
+@pytest.mark.parametrize("kind", ["multipart", "JSON"])
+def test_other_requests_are_answered_while_a_large_body_is_parsed(kind: str) -> None:
+    if kind == "multipart":
+        body, headers = multipart(*[('name="images"; filename="a"', bytes(1000))] * 900)
+    else:
+        body, headers = json.dumps({"images": [], "x": [0] * 10**6}).encode(), JSON
+    turns = 0
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    async def run() -> None:
+        nonlocal turns
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        request = Request({"type": "http", "headers": raw}, receive)
+        reading = asyncio.create_task(read(request, UploadLimits(2**24, 1000)))
+        while not reading.done():
+            turns += 1
+            await asyncio.sleep(0)
+        await asyncio.gather(reading, return_exceptions=True)
+
+    asyncio.run(run())
+    assert turns > 10
