@@ -1,5 +1,7 @@
-"""A bundle small enough to make for every test."""
+"""A bundle small enough to make for every test, and a writer of any PNG."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,3 +66,23 @@ def stage(tmp_path: Path, fields: Fields) -> Callable[..., Bundle]:
         return bundle.write_manifest(directory, fields | changes)
 
     return stage
+
+
+@pytest.fixture
+def png() -> Callable[..., bytes]:
+    """Writes a PNG of any bit depth and colour type from filtered rows, be they too few."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+    def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
+        header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+        return (
+            b"\x89PNG\r\n\x1a\n"
+            + chunk(b"IHDR", header)
+            + chunk(b"IDAT", zlib.compress(rows))
+            + chunk(b"IEND", b"")
+        )
+
+    return png
