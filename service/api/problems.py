@@ -50,6 +50,8 @@ STATUS: Mapping[type[SeeWhyError], HTTPStatus] = {
 
 CLIENT_CLOSED_REQUEST = 499
 
+_SANE_NAME = re.compile(r"[A-Za-z0-9_.]+")
+
 
 def describe(error: SeeWhyError, request_id: str) -> dict[str, Any]:
     """An error of ours as a problem object; its type and title are the class's name."""
@@ -96,7 +98,9 @@ def respond(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None
 def first_problem(problems: list[Any]) -> str:
     """What pydantic found wrong first, in a line."""
     where = ".".join(str(part) for part in problems[0]["loc"])
-    return f"{where}: {problems[0]['msg']}"
+    # A name that the client chose may be empty, or hold a line break.
+    shown = where if _SANE_NAME.fullmatch(where) else repr(where)
+    return f"{shown}: {problems[0]['msg']}" if problems[0]["loc"] else str(problems[0]["msg"])
 
 
 async def _ours(repository: Path, request: Request, error: Exception) -> Response:

@@ -6,10 +6,25 @@ hold them against these schemas.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from service.core.serving import State
 
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "Input should be a number, not true or false")
+    return value
+
+
+def _index_or_label(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str | None):
+        raise PydanticCustomError("target", "Input should be a class index or a label")
+    return value
+
+
+Count = Annotated[int, Field(ge=1), BeforeValidator(_no_truth_value)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -19,13 +34,13 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = Field(None, description="Name of the model; the default one if left out.")
-    version: int | None = Field(None, ge=1, description="Its version; the current one if left out.")
+    version: Count | None = Field(None, description="Its version; the current one if left out.")
 
 
 class ClassifyOptions(Options):
     """Options of `POST /classify`."""
 
-    top_k: int = Field(5, ge=1, description="How many classes to list.")
+    top_k: Count = Field(5, description="How many classes to list.")
 
 
 class ExplainOptions(Options):
@@ -34,7 +49,7 @@ class ExplainOptions(Options):
     method: Literal["gradient", "gradcam"] | None = Field(
         None, description="Saliency method; the bundle's default one if left out."
     )
-    target: int | str | None = Field(
+    target: Annotated[int | str | None, BeforeValidator(_index_or_label)] = Field(
         None, description="Index or label of the class to explain; the top one if left out."
     )
 

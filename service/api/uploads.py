@@ -3,14 +3,14 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import Headers, QueryParams, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from models.errors import EmptyImage, ImageTooLarge, InvalidRequest, UnsupportedFormat
@@ -39,14 +39,17 @@ class Upload:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def options_of(kind: type[Asked], query: Mapping[str, str], upload: Upload) -> Asked:
+def options_of(kind: type[Asked], query: QueryParams, upload: Upload) -> Asked:
     """The options of a request: its query's, overridden by those of its body.
 
     FastAPI could parse the query, at ten times the cost.
 
     Raises:
-        InvalidRequest: an option is unknown or out of its range.
+        InvalidRequest: an option is unknown, out of its range, or twice in the query.
     """
+    for name in query:
+        if len(query.getlist(name)) > 1:
+            raise InvalidRequest(f"option {name!r} is in the query more than once")
     try:
         return kind.model_validate({**query, **upload.options})
     except ValidationError as error:
@@ -127,17 +130,32 @@ def _from_json(body: bytes) -> Upload:
     return Upload(tuple(images), parsed.model_extra or {})
 
 
+class _Parser(MultiPartParser):
+    """Starlette's, which takes a body that is cut off for one that ends."""
+
+    complete = False
+
+    def on_end(self) -> None:
+        """The last boundary was read."""
+        super().on_end()
+        self.complete = True
+
+
 def _from_multipart(headers: Headers, body: bytes, max_bytes: int) -> Upload:
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 
-    parser = MultiPartParser(headers, stream())
+    parser = _Parser(headers, stream())
     parser.spool_max_size = max_bytes  # the body is in memory already
     try:
         # Starlette's parser is a coroutine that computes: here it holds up this thread alone.
         form = asyncio.run(parser.parse())
     except MultiPartException as error:
         raise InvalidRequest(f"multipart body: {error.message}") from error
+    if not parser.complete:
+        raise InvalidRequest("multipart body: it is cut off before its last boundary")
+    if len(form.getlist(OPTIONS)) > 1:
+        raise InvalidRequest(f"multipart body: there is more than one part {OPTIONS!r}")
     images = []
     options: dict[str, Any] = {}
     for name, part in form.multi_items():

@@ -54,13 +54,19 @@ def _index_of(name: str, labels: Sequence[str]) -> int:
         raise UnknownClass(
             f"target {name!r} names several classes: give one of the indices {matches}"
         )
-    if wanted.isdecimal():
+    if wanted.isascii() and wanted.isdecimal():
         return int(wanted)
-    synonyms = sorted({synonym for label in labels for synonym in _synonyms(label)})
-    near = difflib.get_close_matches(wanted, synonyms, n=3)
+    near = _suggestions(wanted, sorted({s for label in labels for s in _synonyms(label)}))
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise UnknownClass(f"target {name!r} is no class of this model{hint}")
 
 
 def _synonyms(label: str) -> list[str]:
     return [synonym.strip() for synonym in label.casefold().split(",")]
+
+
+def _suggestions(wanted: str, synonyms: Sequence[str]) -> list[str]:
+    """Up to three: those that have the word in them first, then those spelt alike."""
+    containing = [synonym for synonym in synonyms if wanted in synonym.split()]
+    alike = difflib.get_close_matches(wanted, synonyms, n=3)
+    return list(dict.fromkeys(containing + alike))[:3]

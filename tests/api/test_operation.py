@@ -141,3 +141,8 @@ def test_openapi_has_the_fields_in_the_order_of_the_answers(
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     answer = client.post(path, content=red_left).json()
     assert list(schemas[schema]["properties"]) == list(answer)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_may_ask_for_the_head_alone(client: TestClient, path: str) -> None:
+    assert client.head(path).status_code == 200

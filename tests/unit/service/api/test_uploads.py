@@ -1,15 +1,15 @@
 import asyncio
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from fastapi import Request
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from models.errors import ImageTooLarge, InvalidRequest
-from service.api.schemas import ClassifyOptions
+from service.api.schemas import ClassifyOptions, ExplainOptions
 from service.api.uploads import Upload, UploadLimits, options_of, read
 
 JSON = {"content-type": "application/json"}
@@ -73,7 +73,7 @@ def test_a_client_that_goes_away_is_noticed() -> None:
 
 def test_options_of_the_body_come_before_those_of_the_query() -> None:
     upload = Upload((b"x",), {"top_k": 3})
-    options = options_of(ClassifyOptions, {"top_k": "2", "model": "a"}, upload)
+    options = options_of(ClassifyOptions, QueryParams("top_k=2&model=a"), upload)
     assert options == ClassifyOptions(top_k=3, model="a")
 
 
@@ -81,9 +81,41 @@ def test_options_of_the_body_come_before_those_of_the_query() -> None:
 def test_bad_options_are_refused_by_name(options: dict[str, Any]) -> None:
     (name,) = options
     with pytest.raises(InvalidRequest, match=f"option {name}: "):
-        options_of(ClassifyOptions, options, Upload((b"x",)))
+        options_of(ClassifyOptions, QueryParams(options), Upload((b"x",)))
     with pytest.raises(InvalidRequest, match=f"option {name}: "):
-        options_of(ClassifyOptions, {}, Upload((b"x",), options))
+        options_of(ClassifyOptions, QueryParams(), Upload((b"x",), options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top_k": True}, "option top_k: Input should be a number, not true or false"),
+        ({"version": True}, "option version: Input should be a number, not true or false"),
+        ({"target": True}, "option target: Input should be a class index or a label"),
+        ({"target": 1.0}, "option target: Input should be a class index or a label"),
+        ({"target": [1]}, "option target: Input should be a class index or a label"),
+        ({"": 1}, "option '': Extra inputs are not permitted"),
+        ({"a\nb": 1}, r"option 'a\nb': Extra inputs are not permitted"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said_in_a_line(
+    options: dict[str, Any], message: str
+) -> None:
+    kind = ClassifyOptions if "top_k" in options else ExplainOptions
+    with pytest.raises(InvalidRequest) as refused:
+        options_of(kind, QueryParams(), Upload((b"x",), options))
+    assert str(refused.value) == message
+
+
+def test_an_option_that_is_twice_in_the_query_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="option 'top_k' is in the query more than once"):
+        options_of(ClassifyOptions, QueryParams("top_k=1&top_k=2"), Upload((b"x",)))
+
+
+def test_json_that_is_none_is_said_to_be_so() -> None:
+    body: list[Message] = [{"type": "http.request", "body": b"{"}]
+    with pytest.raises(InvalidRequest, match=r"^JSON body: Invalid JSON"):
+        read_from(iter(body), JSON)
 
 
 def multipart(*parts: tuple[str, bytes]) -> tuple[bytes, dict[str, str]]:
@@ -104,12 +136,22 @@ def test_an_options_part_is_no_longer_than_allowed() -> None:
             read_from(iter(messages), headers, max_bytes=2**20)
 
 
-@pytest.mark.parametrize("kind", ["multipart", "JSON"])
-def test_other_requests_are_answered_while_a_large_body_is_parsed(kind: str) -> None:
-    if kind == "multipart":
-        body, headers = multipart(*[('name="images"; filename="a"', bytes(1000))] * 900)
-    else:
-        body, headers = json.dumps({"images": [], "x": [0] * 10**6}).encode(), JSON
+def test_more_than_one_options_part_is_refused() -> None:
+    body, headers = multipart(*[('name="options"', b"{}")] * 2)
+    with pytest.raises(InvalidRequest, match="more than one part 'options'"):
+        read_from(iter([{"type": "http.request", "body": body}]), headers)
+
+
+@pytest.mark.parametrize("missing", [4, 6, 8, 9, 20, 60])
+def test_multipart_that_is_cut_off_is_refused_as_such(missing: int) -> None:
+    image = ('name="images"; filename="a"', b"abc")
+    body, headers = multipart(image, image)
+    with pytest.raises(InvalidRequest, match="cut off"):
+        read_from(iter([{"type": "http.request", "body": body[:-missing]}]), headers)
+
+
+def test_other_requests_are_answered_while_a_large_multipart_body_is_parsed() -> None:
+    body, headers = multipart(*[('name="images"; filename="a"', bytes(1000))] * 900)
     turns = 0
 
     async def receive() -> Message:

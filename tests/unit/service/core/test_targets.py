@@ -29,7 +29,7 @@ def test_a_class_is_meant_by_index_label_or_synonym(named: int | str, index: int
     assert resolve(named, LABELS, LOGITS) == Target(index, LABELS[index])
 
 
-@pytest.mark.parametrize("named", [5, -1, "5", "99999999999999999999", "", "cat", "-1", "²"])
+@pytest.mark.parametrize("named", [5, -1, "5", "99999999999999999999", "", "cat", "-1", "²", "१"])
 def test_what_names_no_class_is_refused(named: int | str) -> None:
     with pytest.raises(UnknownClass):
         resolve(named, LABELS, LOGITS)
@@ -43,3 +43,9 @@ def test_a_name_of_several_classes_is_refused_with_their_indices() -> None:
 def test_a_misspelt_label_gets_a_hint() -> None:
     with pytest.raises(UnknownClass, match="did you mean 'tabby'"):
         resolve("tabbi", LABELS, LOGITS)
+
+
+def test_a_word_of_labels_gets_those_as_a_hint_before_what_is_spelt_alike() -> None:
+    labels = ("bat", "Egyptian cat", "tabby, tabby cat", "caterpillar")
+    with pytest.raises(UnknownClass, match="mean 'egyptian cat' or 'tabby cat' or 'bat'"):
+        resolve("cat", labels, np.zeros(4))
