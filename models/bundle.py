@@ -40,13 +40,15 @@ def read(directory: Path) -> Bundle:
 
     Raises:
         BundleNotFound: there is no manifest.
-        BundleInvalid: the manifest does not follow the schema.
+        BundleInvalid: the manifest cannot be read or does not follow the schema.
     """
     path = directory / MANIFEST
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleNotFound(f"{directory} holds no {MANIFEST}") from error
+    except OSError as error:
+        raise BundleInvalid(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise BundleInvalid(f"{path}: {_first_problem(error)}") from error
     return Bundle(directory, manifest)

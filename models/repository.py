@@ -62,23 +62,22 @@ class Repository:
 
         Raises:
             BundleNotFound: there is no such name.
-            BundleInvalid: the pointer file names no version.
+            BundleInvalid: the pointer file names no version or cannot be read.
         """
         self.versions(name)
+        pointer = self.root / name / CURRENT
         try:
-            text = (
-                (self.root / name / CURRENT).read_text(encoding="utf-8", errors="replace").strip()
-            )
+            text = pointer.read_text(encoding="utf-8", errors="replace").strip()
         except FileNotFoundError:
             text = None
+        except OSError as error:
+            raise BundleInvalid(f"{pointer} cannot be read: {error.strerror}") from error
         # Listed after the pointer is read: it may name a version published meanwhile.
         versions = self._folders(name)
         if text is None:
             return versions[-1]
         if not _VERSION.fullmatch(text) or int(text) not in versions:
-            raise BundleInvalid(
-                f"{self.root / name / CURRENT} says {text!r}; the versions are: {_listed(versions)}"
-            )
+            raise BundleInvalid(f"{pointer} says {text!r}; the versions are: {_listed(versions)}")
         return int(text)
 
     def open(self, name: str, version: int | None = None) -> Bundle:

@@ -43,6 +43,12 @@ def test_a_folder_without_a_manifest_holds_no_bundle(tmp_path: Path) -> None:
         bundle.read(tmp_path)
 
 
+def test_a_manifest_that_cannot_be_read_is_invalid(tmp_path: Path) -> None:
+    (tmp_path / bundle.MANIFEST).mkdir()
+    with pytest.raises(BundleInvalid, match=r"manifest\.json cannot be read: Is a directory"):
+        bundle.read(tmp_path)
+
+
 def test_a_missing_file_is_named(stage: Stage) -> None:
     staged = stage()
     (staged.directory / "weights.bin").unlink()

@@ -157,6 +157,12 @@ def test_a_pointer_to_no_version_is_an_error(with_three: Repository, text: bytes
     assert with_three.open("tiny", 2).manifest.version == 2
 
 
+def test_a_pointer_that_cannot_be_read_is_an_error(with_three: Repository) -> None:
+    (with_three.root / "tiny" / CURRENT).mkdir()
+    with pytest.raises(BundleInvalid, match="current cannot be read: Is a directory"):
+        with_three.open("tiny")
+
+
 def test_a_bundle_in_anothers_place_is_invalid(with_three: Repository) -> None:
     (with_three.root / "tiny" / "10").rename(with_three.root / "tiny" / "11")
     with pytest.raises(BundleInvalid, match="holds tiny version 10"):
