@@ -14,7 +14,7 @@ from models.bundle import Bundle
 from models.manifest import Graph
 from models.photo import Limits
 from models.repository import Repository
-from service.api import classify, explain, health, models, problems
+from service.api import classify, documentation, explain, health, models, problems
 from service.api.observation import Observation
 from service.api.parts import Parts
 from service.api.uploads import UploadLimits
@@ -61,6 +61,7 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
     problems.install(app, settings.repository)
     for router in (classify.router, explain.router, models.router, health.router):
         app.include_router(router)
+    documentation.show_examples(app)
     return app
 
 

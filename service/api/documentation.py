@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from fastapi import FastAPI
+
+from service.api import examples
 from service.api.problems import MEDIA_TYPE
 from service.api.schemas import Options, Problem
 
@@ -61,6 +64,22 @@ def image_request(options: type[Options], example: dict[str, Any]) -> dict[str, 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "Problem details (RFC 9457)",
-        "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+        "content": {
+            MEDIA_TYPE: {"schema": Problem.model_json_schema(), "example": examples.PROBLEM}
+        },
     }
 }
+
+
+def show_examples(app: FastAPI) -> None:
+    """Have OpenAPI show answers. They are added to what FastAPI makes, which drops nulls."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        for path, shown in (("/classify", examples.CLASSIFY), ("/explain", examples.EXPLAIN)):
+            answer = document["paths"][path]["post"]["responses"]["200"]
+            answer["content"]["application/json"]["examples"] = shown
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's way to extend it

@@ -4,12 +4,22 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from models.errors import BundleNotFound, GoldenMismatch
 from models.manifest import Graph
 from models.repository import Repository
-from service.api.schemas import ModelDetails, ModelList, Readiness
+from service.api.schemas import (
+    Classification,
+    Classifications,
+    Explanation,
+    Explanations,
+    ModelDetails,
+    ModelList,
+    Problem,
+    Readiness,
+)
 from service.app import create_app
 from service.settings import Settings
 
@@ -146,3 +156,23 @@ def test_openapi_has_the_fields_in_the_order_of_the_answers(
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_probes_may_ask_for_the_head_alone(client: TestClient, path: str) -> None:
     assert client.head(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "several"),
+    [
+        ("/classify", Classification, Classifications),
+        ("/explain", Explanation, Explanations),
+    ],
+)
+def test_openapi_shows_an_answer_of_each_kind_and_an_error(
+    client: TestClient, path: str, one: type[BaseModel], several: type[BaseModel]
+) -> None:
+    responses = client.get("/openapi.json").json()["paths"][path]["post"]["responses"]
+    content = responses["200"]["content"]["application/json"]
+    assert "schema" in content
+    first, second = content["examples"].values()
+    one.model_validate(first["value"], extra="forbid")
+    several.model_validate(second["value"], extra="forbid")
+    problem = responses["default"]["content"]["application/problem+json"]
+    Problem.model_validate(problem["example"], extra="forbid")
