@@ -5,7 +5,6 @@ Python are done by PyTorch here.
 """
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from torch.nn import functional
+
+from training.gradient.tape import meant
 
 Array = npt.NDArray[np.float64]
 
@@ -161,7 +162,7 @@ class HardSigmoid(OpRun):
     op_domain = ""
 
     def _run(self, x: Array, alpha: float | None = None, beta: float | None = None) -> tuple[Array]:
-        slope = float(Fraction(float(0.2 if alpha is None else alpha)).limit_denominator(1000))
+        slope = meant(float(0.2 if alpha is None else alpha))
         return (np.clip(slope * x + (0.5 if beta is None else beta), 0, 1),)
 
 

@@ -11,46 +11,46 @@ from torch import nn
 
 
 def randomize(network: nn.Module, image: torch.Tensor, *, seed: int = 0) -> None:
-    """Give a network random scales, shifts and statistics, and no branch that is zero.
+    """Give a network random weights, scales, shifts and statistics, and no branch that is zero.
+
+    Weights are He et al.'s (2015, section 2.2): activations keep their size through any
+    depth, and rounding is not amplified.
 
     Args:
         network: any module; changed in place and left in evaluation mode.
-        image: a batch it accepts; the statistics of batch norm are taken from it, so that
-            activations keep their size through any depth, and then perturbed.
+        image: a batch that it accepts; batch norm is scaled to what comes of it.
         seed: of the random numbers.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in network.named_parameters():
-        if _is_constant(parameter):
-            parameter.data.copy_(_replacement(name, parameter, generator))
-    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+        parameter.data.copy_(_random(name, parameter, generator))
+
+    def scale(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        """Set the statistics just before they are used, so later norms see their effect.
+
+        The mean is not taken away: where it dwarfs the deviation, as it does deep in a random
+        network, that would leave little but rounding errors, enlarged.
+        """
+        power = inputs[0].square().mean(dim=(0, 2, 3))
+        norm.running_mean = 0.1 * power.sqrt() * torch.randn(power.shape, generator=generator)
+        norm.running_var = power * (0.5 + torch.rand(power.shape, generator=generator))
+
+    hooks = [
+        part.register_forward_pre_hook(scale)
+        for part in network.modules()
+        if isinstance(part, nn.BatchNorm2d)
+    ]
     network.eval()
-    for norm in norms:
-        norm.momentum = None  # the plain mean over the batches seen
-        norm.reset_running_stats()
-        norm.train()
     with torch.no_grad():
         network(image)
-    network.eval()
-    for norm in norms:
-        if norm.running_mean is not None and norm.running_var is not None:
-            norm.running_mean += (
-                0.1 * norm.running_var.sqrt() * _normal(norm.running_mean, generator)
-            )
-            norm.running_var *= 0.5 + torch.rand(norm.running_var.shape, generator=generator)
+    for hook in hooks:
+        hook.remove()
 
 
-def _is_constant(parameter: nn.Parameter) -> bool:
-    return parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all())
-
-
-def _replacement(name: str, parameter: nn.Parameter, generator: torch.Generator) -> torch.Tensor:
+def _random(name: str, parameter: nn.Parameter, generator: torch.Generator) -> torch.Tensor:
     if name.endswith("bias"):
-        return _normal(parameter, generator).mul(0.1)
+        return torch.randn(parameter.shape, generator=generator).mul(0.1)
     if parameter.squeeze().ndim <= 1:  # the scale of a norm or of a residual branch
-        return 0.5 + torch.rand(parameter.shape, generator=generator)
-    return _normal(parameter, generator) / math.sqrt(parameter[0].numel())
-
-
-def _normal(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    return torch.randn(like.shape, generator=generator)
+        return torch.rand(parameter.shape, generator=generator).add(0.5)
+    inputs = parameter[0].numel()
+    return torch.randn(parameter.shape, generator=generator) * math.sqrt(2 / inputs)

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from training.gradient.tape import Tape, constant_of, input_of, number, optional_input
+from models.errors import ExportError
+from training.gradient.tape import Tape, constant_of, dimensions, input_of, number, optional_input
 
-Gradients = Iterator[tuple[ir.Value, ir.Value]]
+Gradients = Iterator[tuple[ir.Value, ir.Value | None]]
+"""Inputs with what a node adds to their gradients; None where another pair says it all."""
 
 
 def add(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
@@ -33,8 +35,9 @@ def sub(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 def mul(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     """Of y = a b."""
     a, b = input_of(node, 0), input_of(node, 1)
-    if _is_sigmoid_of(b, a):
+    if tape.wants(a) and _is_sigmoid_of(b, a):
         yield a, _silu(tape, node.outputs[0], b, dy)
+        yield b, None
         return
     for x, other in ((a, b), (b, a)):
         if tape.wants(x):
@@ -70,7 +73,13 @@ def sqrt(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 def power(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     """dy/dx = p x^(p-1), for a constant p."""
     x = input_of(node, 0)
-    p = float(constant_of(optional_input(node, 1), "the exponent").item())
+    exponent = constant_of(optional_input(node, 1), "the exponent")
+    if exponent.size != 1 or exponent.ndim > len(dimensions(x)):
+        raise ExportError(f"{node.name}: only one exponent for all elements is supported")
+    p = float(exponent.item())
+    if p == 0:
+        yield x, tape.scale(dy, 0, x)
+        return
     slope = x if p == 2 else tape.op("Pow", x, tape.constant(p - 1, x))  # noqa: PLR2004 - a square
     yield x, tape.op("Mul", dy, tape.scale(slope, p, x))
 
@@ -150,8 +159,8 @@ def _inside(tape: Tape, y: ir.Value, value: ir.Value) -> ir.Value:
 # A step function could be written as a comparison and a choice (Greater, Where). As a very
 # steep HardSigmoid, clip(steepness (y - bound), 0, 1), it is four times faster on the CPU,
 # and the runtime keeps it in the blocked layout of the convolutions around it: no reordering.
-# It is exact: the steepness is a power of two, so no product is rounded, and a number that
-# differs from its bound differs by enough to saturate, down to the tiniest normal numbers.
+# It is exact: the steepness is a power of two, so no product is rounded, and the float next to
+# its bound is far enough away to saturate (for bounds of 1e-11 and more, even in float64).
 STEEPNESS = 2.0**127
 STEEPNESS_AWAY_FROM_ZERO = 2.0**60
 

@@ -86,14 +86,16 @@ def slice_(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     steps = [1] * len(starts) if steps_input is None else constant_of(steps_input, "steps").tolist()
     around: dict[int, tuple[int, int]] = {}
     rank = len(dimensions(x))
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+    # From the first axis to the last: spreading one takes the sizes behind it as they were.
+    picks = sorted(zip((axis % rank for axis in axes), starts, ends, steps, strict=True))
+    for axis, start, end, step in picks:
         if step < 1:
             raise ExportError(f"{node.name}: a slice that runs backwards is not supported")
         total = static(x, axis)
         picked = range(total)[slice(start, end, step)]
         if step > 1:
             dy = _spread(tape, dy, node.outputs[0], axis, step)
-        around[axis % rank] = (picked.start, total - picked.start - len(picked) * step)
+        around[axis] = (picked.start, total - picked.start - len(picked) * step)
     yield x, tape.surround(dy, around, rank)
 
 
@@ -101,7 +103,7 @@ def gather(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     """Picking one index of an axis (a class token, the query of a fused projection)."""
     x = input_of(node, 0)
     index = constant_of(optional_input(node, 1), "the index of Gather")
-    if index.size != 1:
+    if index.size != 1 or index.ndim > 1:
         raise ExportError(f"{node.name}: only Gather of a single index is supported")
     axis = integer(node, "axis", 0) % len(dimensions(x))
     size = static(x, axis)
@@ -119,7 +121,6 @@ def _slice(tape: Tape, value: ir.Value, axis: int, start: int, end: int) -> ir.V
 def _spread(tape: Tape, value: ir.Value, like: ir.Value, axis: int, step: int) -> ir.Value:
     """Put `step - 1` zeros behind each element of an axis."""
     dims = dimensions(like)
-    axis %= len(dims)
     column = tape.op("Unsqueeze", value, tape.constant([axis + 1]))
     pads = [0] * (2 * len(dims) + 2)
     pads[-len(dims) + axis] = step - 1

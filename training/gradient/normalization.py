@@ -69,11 +69,12 @@ def batch_norm(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 
 
 def _axes(node: ir.Node) -> list[int]:
-    axes = optional_input(node, 1)
+    given = optional_input(node, 1)
     rank = len(dimensions(input_of(node, 0)))
-    if axes is None:
-        return list(range(rank))
-    return [int(axis) % rank for axis in constant_of(axes, "the axes of a reduction")]
+    axes = [] if given is None else constant_of(given, "the axes of a reduction").tolist()
+    if axes or integer(node, "noop_with_empty_axes", 0):
+        return [axis % rank for axis in axes]
+    return list(range(rank))
 
 
 def _spread_over(tape: Tape, node: ir.Node, dy: ir.Value) -> ir.Value:

@@ -42,19 +42,31 @@ def append_gradient(
         gradients = [_gradient_of(value, pending, tape) for value in node.outputs]
         if all(gradient is None for gradient in gradients):
             continue
-        rule = RULES.get(node.op_type)
-        if rule is None:
-            raise ExportError(f"no gradient rule for the operator {node.op_type} ({node.name})")
-        while gradients[-1] is None:  # an output that nothing uses
-            gradients.pop()
-        if len(gradients) > 1 and node.op_type != "Split":
-            raise ExportError(f"{node.name}: only the first output of {node.op_type} may be used")
-        for value, gradient in rule(tape, node, *gradients):
-            pending[value].append(gradient)
+        for value, gradient in _contributions(tape, node, gradients):
+            if gradient is not None:
+                pending[value].append(gradient)
     total = _gradient_of(wrt, pending, tape)
     if total is None:
         raise ExportError(f"{output.name} does not depend on {wrt.name}")
     return total
+
+
+def _contributions(
+    tape: Tape, node: ir.Node, gradients: list[ir.Value | None]
+) -> list[tuple[ir.Value, ir.Value | None]]:
+    """What a node's rule says of its inputs; nothing may be passed over."""
+    rule = RULES.get(node.op_type)
+    if rule is None:
+        raise ExportError(f"no gradient rule for the operator {node.op_type} ({node.name})")
+    while gradients[-1] is None:  # an output that nothing uses
+        gradients.pop()
+    if len(gradients) > 1 and node.op_type != "Split":
+        raise ExportError(f"{node.name}: only the first output of {node.op_type} may be used")
+    contributions = list(rule(tape, node, *gradients))
+    told = {value for value, _ in contributions}
+    if any(tape.wants(value) and value not in told for value in node.inputs):
+        raise ExportError(f"{node.name}: {node.op_type} has no gradient for one of its inputs")
+    return contributions
 
 
 def _values_between(nodes: list[ir.Node], wrt: ir.Value, output: ir.Value) -> frozenset[ir.Value]:

@@ -1,13 +1,12 @@
 """The VJP of every operator that the zoo's backbones need."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
-import onnx_ir as ir
-
 from training.gradient import convolution, elementwise, layout, linear, normalization, pooling
+from training.gradient.elementwise import Gradients
 
-Rule = Callable[..., Iterator[tuple[ir.Value, ir.Value]]]
+Rule = Callable[..., Gradients]
 """(tape, node, one gradient an output) -> pairs of an input and its gradient."""
 
 RULES: Final[dict[str, Rule]] = {

@@ -164,13 +164,16 @@ def integer(node: ir.Node, name: str, default: int) -> int:
 def number(node: ir.Node, name: str, default: float) -> float:
     """An attribute that is a floating-point number."""
     attribute = node.attributes.get(name)
-    if attribute is None:
-        return default
-    # An attribute is a float32 even in a float64 graph: 1/6 is what 0.16666667163… means.
-    simple = float(Fraction(attribute.as_float()).limit_denominator(1000))
-    return (
-        simple if np.float32(simple) == np.float32(attribute.as_float()) else attribute.as_float()
-    )
+    return default if attribute is None else meant(attribute.as_float())
+
+
+def meant(attribute: float) -> float:
+    """The number that an attribute stands for.
+
+    Attributes are float32, even in a float64 graph: 0.16666667163… means 1/6.
+    """
+    simple = float(Fraction(attribute).limit_denominator(1000))
+    return simple if np.float32(simple) == np.float32(attribute) else attribute
 
 
 def _plain(attribute: Attribute) -> int | float | str | list[int]:

@@ -112,7 +112,7 @@ def measure(
             _errors(ours, theirs, truth)
             for ours, theirs, truth in zip(gradients, by_torch, expected, strict=True)
         ]
-    return summarize(max(logits), images)
+    return summarize(float(np.max(logits)), images)
 
 
 def summarize(logits: float, images: list[ImageErrors]) -> Accuracy:
