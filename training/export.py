@@ -1,5 +1,6 @@
 """From a backbone and its weights to a bundle."""
 
+import re
 import shlex
 import tempfile
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from models import bundle as bundles
 from models.bundle import GOLDEN, Bundle
 from models.errors import ExportError
 from models.manifest import (
+    NAME_PATTERN,
     CamWeights,
     ExplainedLayer,
     GraphSpec,
@@ -70,13 +72,15 @@ def export(request: Export, repository: Repository) -> Bundle:
         GoldenMismatch: a graph does not compute what PyTorch does.
     """
     chosen = backbone(request.backbone)
+    name = chosen.name if request.name is None else request.name
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ExportError(f"--name {name!r} is no name for a bundle: use a-z, 0-9, '_', '.', '-'")
     weights = weights_source.load(chosen, request.weights)
     labels = read_labels(request.labels, weights_source.classes(chosen, weights))
     torch.manual_seed(request.seed)
     module = chosen.build(len(labels))
     weights_source.apply(module, weights)
     network = Instrumented(module, chosen, chosen.preprocessing).eval()
-    name = request.name or chosen.name
     provenance = Provenance(
         backbone=chosen.name,
         weights=weights.source,
@@ -168,9 +172,12 @@ def read_labels(path: Path | None, classes: int | None) -> tuple[str, ...]:
         origin = "ImageNet"
     else:
         try:
-            labels = tuple(path.read_text(encoding="utf-8").splitlines())
+            text = path.read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ExportError(f"cannot read the labels: {error}") from error
+        labels = tuple(line.strip() for line in text.split("\n"))
+        if "" in labels:
+            raise ExportError(f"{path}: line {labels.index('') + 1} is empty; a label stands there")
         origin = str(path)
         if not labels:
             raise ExportError(f"{origin} holds no labels")

@@ -1,6 +1,7 @@
 """Weights for a backbone: a library's own, a file's, a package's, or none."""
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,6 +19,9 @@ from training.backbones import Backbone, Source, pretrained_config
 from training.instrument import last_linear
 
 IMAGENET_CLASSES = 1000
+
+PARALLEL = "module."
+"""What data-parallel training puts before each name."""
 
 
 @dataclass(frozen=True)
@@ -52,30 +56,45 @@ def load(backbone: Backbone, choice: str) -> Weights:
 def apply(module: nn.Module, weights: Weights) -> None:
     """Load weights into a network, every tensor of it.
 
+    Heads that only training uses (`aux…`) may be left over, and counters of batches missing.
+
     Raises:
         WeightsError: a tensor is missing, left over or of another shape.
     """
     if weights.state is None:
         return
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    given = {name: tuple(tensor.shape) for name, tensor in weights.state.items()}
-    differing = sorted(wanted.items() ^ given.items())
+    wanted, given = _shapes(module.state_dict()), _shapes(weights.state)
+    differing = sorted({name for name, _ in wanted.items() ^ given.items()})
     if differing:
-        name = differing[0][0]
+        name = differing[0]
         raise WeightsError(
             f"{weights.source} does not fit: {name} is {given.get(name, 'missing')} there and "
-            f"{wanted.get(name, 'missing')} in the network; "
-            f"{len({name for name, _ in differing})} tensors differ"
+            f"{wanted.get(name, 'missing')} in the network; {len(differing)} tensors differ"
         )
-    module.load_state_dict(dict(weights.state))
+    # Some modules read a format version that a plain mapping does not carry.
+    state = OrderedDict(weights.state)
+    own = module.state_dict()
+    vars(state)["_metadata"] = getattr(weights.state, "_metadata", vars(own)["_metadata"])
+    module.load_state_dict(state, strict=False)
+
+
+def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {
+        name: tuple(tensor.shape)
+        for name, tensor in state.items()
+        if not name.endswith("num_batches_tracked") and not name.lower().startswith("aux")
+    }
 
 
 def _from_hub(backbone: Backbone) -> Weights:
     try:
         if backbone.source is Source.TORCHVISION:
             chosen = torchvision.models.get_model_weights(backbone.key).DEFAULT
-            state = chosen.get_state_dict(progress=False, check_hash=True)
-            return Weights(state, f"torchvision {chosen}", "not stated")
+            # torchvision renames and drops tensors of old files while it builds.
+            module = torchvision.models.get_model(
+                backbone.key, weights=chosen, progress=False, **dict(backbone.options)
+            )
+            return Weights(module.state_dict(), f"torchvision {chosen}", "not stated")
         if backbone.source is Source.TIMM:
             config = pretrained_config(backbone.key)
             module = timm.create_model(backbone.key, pretrained=True)
@@ -118,9 +137,26 @@ def _from_file(path: Path) -> Weights:
     # torch.load raises UnpicklingError, EOFError, RuntimeError …, by what is wrong inside.
     except Exception as error:
         raise WeightsError(f"{path} is not a state dict: {_one_line(error)}") from error
-    if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
-        raise WeightsError(f"{path} is not a state dict: it maps no names to tensors")
-    return Weights(state, path.name, "not stated")
+    return Weights(_state_dict(state, path), path.name, "not stated")
+
+
+def _state_dict(loaded: object, path: Path) -> Mapping[str, torch.Tensor]:
+    """The state dict in a checkpoint, which may wrap it and prefix its names."""
+    for key in ("state_dict", "model"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    if not isinstance(loaded, Mapping) or not all(
+        isinstance(name, str)
+        and torch.is_tensor(tensor)
+        and tensor.layout == torch.strided
+        and not tensor.is_complex()
+        and not tensor.is_quantized
+        for name, tensor in loaded.items()
+    ):
+        raise WeightsError(f"{path} is not a state dict: it does not map names to dense tensors")
+    if all(name.startswith(PARALLEL) for name in loaded):
+        return {name.removeprefix(PARALLEL): tensor for name, tensor in loaded.items()}
+    return loaded
 
 
 def classes(backbone: Backbone, weights: Weights) -> int | None:
@@ -129,7 +165,7 @@ def classes(backbone: Backbone, weights: Weights) -> int | None:
         return None
     classifier = last_linear(backbone.build(IMAGENET_CLASSES))
     weight = weights.state.get(f"{classifier}.weight")
-    return None if weight is None else len(weight)
+    return None if weight is None or weight.ndim == 0 else len(weight)
 
 
 def _one_line(error: Exception) -> str:

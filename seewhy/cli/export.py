@@ -33,6 +33,7 @@ def export(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The model's. [default: the backbone's]")
     ] = None,
+    seed: Annotated[int, typer.Option(help="Of random weights and golden inputs.")] = 0,
     repository: RepositoryOption = None,
 ) -> None:
     """Make a bundle from a backbone.
@@ -48,5 +49,5 @@ def export(
             "pip install 'seewhy[training]'"
         ) from error
     target = Repository(settings(repository=repository).repository)
-    bundle = run(Export(backbone, weights, labels, name), target)
+    bundle = run(Export(backbone, weights, labels, name, seed), target)
     print(f"{bundle} is published in {target.root} and current; {RUNNING}")
