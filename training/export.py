@@ -171,21 +171,25 @@ def read_labels(path: Path | None, classes: int | None) -> tuple[str, ...]:
         labels = tuple(info.index_to_description(i) for i in range(info.num_classes()))
         origin = "ImageNet"
     else:
-        try:
-            text = path.read_text(encoding="utf-8-sig").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ExportError(f"cannot read the labels: {error}") from error
-        labels = tuple(line.strip() for line in text.split("\n"))
-        if "" in labels:
-            raise ExportError(f"{path}: line {labels.index('') + 1} is empty; a label stands there")
-        origin = str(path)
-        if not labels:
-            raise ExportError(f"{origin} holds no labels")
+        labels, origin = _labels_in(path), str(path)
     if classes is not None and len(labels) != classes:
         raise ExportError(
             f"{origin} has {len(labels)} labels, the weights {classes} classes; "
             "give a file with one label a line: --labels FILE"
         )
+    return labels
+
+
+def _labels_in(path: Path) -> tuple[str, ...]:
+    try:
+        text = path.read_text(encoding="utf-8-sig").rstrip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExportError(f"cannot read the labels: {error}") from error
+    if not text:
+        raise ExportError(f"{path} holds no labels")
+    labels = tuple(line.strip() for line in text.split("\n"))
+    if "" in labels:
+        raise ExportError(f"{path}: line {labels.index('') + 1} is empty; a label stands there")
     return labels
 
 

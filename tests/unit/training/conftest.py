@@ -19,7 +19,7 @@ from training import graphs, weights_file
 from training.backbones import Backbone, Layout, backbone, example
 from training.instrument import Instrumented
 from training.randomize import randomize
-from training.zoo.check import in_float64
+from training.zoo.accuracy import in_float64
 
 CLASSES = 37
 BATCHES = (1, 2, 3, 5)

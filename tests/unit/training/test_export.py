@@ -148,6 +148,18 @@ def test_an_empty_label_file_is_refused(tmp_path: Path, repository: Repository) 
         export(Export("linear", "none", path), repository)
 
 
+def test_a_blank_label_is_refused_with_its_line(tmp_path: Path, repository: Repository) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("cat\n\ndog\n", encoding="utf-8")
+    with pytest.raises(ExportError, match="line 2 is empty"):
+        export(Export("lenet5", weights="none", labels=path), repository)
+
+
+def test_a_name_that_is_none_is_refused_before_any_work(repository: Repository) -> None:
+    with pytest.raises(ExportError, match="--name 'A b'"):
+        export(Export("vgg19", weights="none", name="A b"), repository)
+
+
 def test_an_unknown_backbone_is_refused(repository: Repository) -> None:
     with pytest.raises(ExportError, match="no backbone 'lenet6'"):
         export(Export("lenet6", "none"), repository)

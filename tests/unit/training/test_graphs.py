@@ -24,10 +24,18 @@ SMALL = ("lenet5", "mlp", "linear")
 ORDINARY = (
     "squeezenet1_1", "resnet18", "mobilenet_v3_small", "shufflenet_v2_x1_0", "googlenet", "swin_t",
 )  # fmt: skip
-SLOW = ("efficientnet_lite0", "densenet121", "convnext_tiny", "regnet_y_400mf", "vit_b_16")
+SLOW = ("efficientnet_lite0", "densenet121", "convnext_tiny", "vit_b_16")
+
+SMOKE = "regnet_y_400mf"
 
 every_backbone = pytest.mark.parametrize(
-    "name", [*SMALL, *ORDINARY, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+    "name",
+    [
+        *SMALL,
+        *ORDINARY,
+        *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
+        pytest.param(SMOKE, marks=[pytest.mark.slow, pytest.mark.smoke]),
+    ],
 )
 
 
@@ -36,9 +44,14 @@ def test_forward_outputs_are_those_of_float64(exported: Export, name: str) -> No
     backbone = exported(name)
     for graph in backbone.sessions:
         for key, found in backbone.run(graph).items():
-            if key in {"logits", "embedding", "activations"}:
-                errors = map(relative_l2, found, backbone.exact[key])
-                assert max(errors) <= 1e-5, (graph, key)
+            if key not in {"logits", "embedding", "activations"}:
+                continue
+            errors, in_torch = (
+                max(map(relative_l2, got, backbone.exact[key]))
+                for got in (found, backbone.torch32[key])
+            )
+            # Deep inside a network with random weights PyTorch may itself be further away.
+            assert errors <= (1e-5 if key == "logits" else max(1e-5, 2 * in_torch)), (graph, key)
 
 
 @every_backbone

@@ -42,6 +42,40 @@ def test_a_file_is_loaded_into_the_network(
         torch.testing.assert_close(tensor, state[name], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("wrapper", ["state_dict", "model"])
+def test_a_checkpoint_of_parallel_training_is_loaded(
+    tmp_path: Path, lenet: Backbone, state: dict[str, torch.Tensor], wrapper: str
+) -> None:
+    path = tmp_path / "checkpoint.pth"
+    torch.save({wrapper: {f"module.{name}": tensor for name, tensor in state.items()}}, path)
+
+    found = weights.load(lenet, str(path))
+
+    assert found.state is not None
+    assert set(found.state) == set(state)
+    weights.apply(lenet.build(CLASSES), found)
+
+
+def test_heads_that_only_training_uses_may_be_left_over(
+    tmp_path: Path, lenet: Backbone, state: dict[str, torch.Tensor]
+) -> None:
+    path = tmp_path / "mine.pth"
+    torch.save({**state, "aux1.fc.weight": torch.zeros(2, 2)}, path)
+    weights.apply(lenet.build(CLASSES), weights.load(lenet, str(path)))
+
+
+def test_a_network_whose_format_has_a_version_loads_a_plain_mapping(tmp_path: Path) -> None:
+    mnasnet = backbone("mnasnet1_0")
+    path = tmp_path / "mine.safetensors"
+    saved = mnasnet.build(CLASSES).state_dict()
+    safetensors.torch.save_file(dict(saved), path)
+    module = mnasnet.build(CLASSES)
+
+    weights.apply(module, weights.load(mnasnet, str(path)))
+
+    torch.testing.assert_close(module.state_dict(), saved, rtol=0, atol=0)
+
+
 def test_none_leaves_the_network_as_it_is(lenet: Backbone) -> None:
     found = weights.load(lenet, "none")
     module = lenet.build(CLASSES)
@@ -74,7 +108,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, lenet: Backbone, na
     refused(lenet, str(path), name, "not a state dict")
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {"model": {"weight": torch.ones(2)}}])
+@pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {"optimizer": {"lr": torch.ones(2)}}])
 def test_a_file_that_maps_no_names_to_tensors_is_refused(
     tmp_path: Path, lenet: Backbone, content: object
 ) -> None:

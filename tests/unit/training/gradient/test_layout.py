@@ -150,6 +150,18 @@ def test_a_slice_of_two_axes(check_gradient: Check) -> None:
     )
 
 
+def test_a_slice_with_steps_may_list_its_axes_in_any_order(check_gradient: Check) -> None:
+    check_gradient(
+        "y = Slice(x, starts, ends, axes, steps)",
+        lambda x, *_: x[:, :, ::2, 1::2],
+        {"x": ("N", 3, 8, 8)},
+        starts=np.array([1, 0]),
+        ends=np.array([8, 8]),
+        axes=np.array([3, 2]),
+        steps=np.array([2, 2]),
+    )
+
+
 def test_a_slice_of_all_axes_without_steps(check_gradient: Check) -> None:
     check_gradient(
         "y = Slice(x, starts, ends)",
@@ -174,6 +186,7 @@ def test_picking_one_index_in_a_list_keeps_the_axis(check_gradient: Check) -> No
     ("text", "constants", "reason"),
     [
         ("y = Gather<axis=1>(x, i)", {"i": np.array([0, 1])}, "single index"),
+        ("y = Gather<axis=1>(x, i)", {"i": np.array([[1]])}, "single index"),
         ('y = Pad<mode="reflect">(x, p)', {"p": np.array([0, 0, 1, 1] * 2)}, "constant padding"),
         (
             'y = Pad(x, p, "", a)',

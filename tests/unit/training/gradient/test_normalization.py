@@ -15,6 +15,11 @@ Graph = Callable[..., ir.Model]
 RANDOM = np.random.default_rng(0)
 
 
+def test_a_reduction_over_no_axes_that_says_so_does_nothing(check_gradient: Check) -> None:
+    text = "y = ReduceMean<noop_with_empty_axes=1>(x)"
+    check_gradient(text, lambda x: x, {"x": ("N", 3)})
+
+
 @pytest.mark.parametrize("keepdims", [0, 1])
 @pytest.mark.parametrize("axes", [(2, 3), (-1,), (1, 3), (-2, -1)])
 @pytest.mark.parametrize("operator", ["mean", "sum"])

@@ -113,6 +113,27 @@ def test_the_gradient_has_the_type_and_shape_of_its_value(gradient_graph: Graph)
     assert dx.shape == graph.graph.inputs[0].shape
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s = ReduceMean<keepdims=0>(x, axes) y = LayerNormalization(w, s)",
+        "b = ReduceMean<keepdims=0>(x, axes) y = LayerNormalization(w, w, b)",
+    ],
+)
+def test_a_gradient_that_a_rule_would_pass_over_is_refused(
+    gradient_graph: Graph, text: str
+) -> None:
+    weights = np.ones(4)
+    with pytest.raises(ExportError, match="LayerNormalization has no gradient for one of"):
+        gradient_graph(text, {"x": (2, 4)}, "x", w=weights, axes=np.array([0]))
+
+
+def test_the_gradient_at_the_gate_of_a_swish(gradient_graph: Graph) -> None:
+    model = gradient_graph("s = Sigmoid(x) y = Mul(x, s)", {"x": ("N", 4)}, "s")
+    x, dy = _normal(0), _normal(1)
+    np.testing.assert_allclose(run(model, {"x": x, "dy": dy})["dx"], dy * x)
+
+
 def test_an_operator_without_a_rule_is_named(gradient_graph: Graph) -> None:
     assert "Atan" not in RULES
     with pytest.raises(ExportError, match="no gradient rule for the operator Atan"):
