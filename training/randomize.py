@@ -13,35 +13,31 @@ from torch import nn
 def randomize(network: nn.Module, image: torch.Tensor, *, seed: int = 0) -> None:
     """Give a network random weights, scales, shifts and statistics, and no branch that is zero.
 
-    Weights are He et al.'s (2015, section 2.2): activations keep their size through any
-    depth, and rounding is not amplified.
+    Weights are He et al.'s (2015, section 2.2).
 
     Args:
-        network: any module; changed in place and left in evaluation mode.
+        network: any module in evaluation mode; changed in place.
         image: a batch that it accepts; batch norm is scaled to what comes of it.
         seed: of the random numbers.
     """
     generator = torch.Generator().manual_seed(seed)
-    for name, parameter in network.named_parameters():
-        parameter.data.copy_(_random(name, parameter, generator))
 
     def scale(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         """Set the statistics just before they are used, so later norms see their effect.
 
-        The mean is not taken away: where it dwarfs the deviation, as it does deep in a random
-        network, that would leave little but rounding errors, enlarged.
+        Signals are brought half-way to unit size. Normalised fully, a deep random network
+        enlarges rounding errors from layer to layer (Yang et al. 2019, A mean field theory of
+        batch normalization); not at all, its signals grow until its gates saturate.
         """
-        power = inputs[0].square().mean(dim=(0, 2, 3))
-        norm.running_mean = 0.1 * power.sqrt() * torch.randn(power.shape, generator=generator)
-        norm.running_var = power * (0.5 + torch.rand(power.shape, generator=generator))
+        size = inputs[0].square().mean(dim=(0, 2, 3)).sqrt()
+        norm.running_mean = 0.1 * size * torch.randn(size.shape, generator=generator)
+        norm.running_var = size * (0.5 + torch.rand(size.shape, generator=generator))
 
-    hooks = [
-        part.register_forward_pre_hook(scale)
-        for part in network.modules()
-        if isinstance(part, nn.BatchNorm2d)
-    ]
-    network.eval()
     with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(_random(name, parameter, generator))
+        norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+        hooks = [norm.register_forward_pre_hook(scale) for norm in norms]
         network(image)
     for hook in hooks:
         hook.remove()
@@ -51,6 +47,6 @@ def _random(name: str, parameter: nn.Parameter, generator: torch.Generator) -> t
     if name.endswith("bias"):
         return torch.randn(parameter.shape, generator=generator).mul(0.1)
     if parameter.squeeze().ndim <= 1:  # the scale of a norm or of a residual branch
-        return torch.rand(parameter.shape, generator=generator).add(0.5)
+        return torch.rand(parameter.shape, generator=generator).mul(0.8).add(0.2)
     inputs = parameter[0].numel()
     return torch.randn(parameter.shape, generator=generator) * math.sqrt(2 / inputs)

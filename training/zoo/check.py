@@ -26,7 +26,7 @@ from training.instrument import Instrumented
 from training.randomize import randomize
 from training.zoo.accuracy import BATCHES, CLASSES, Accuracy, Problem, in_float64, measure
 
-REPEATS = 5
+REPEATS = 3
 
 LOGITS = 1e-5
 FLOAT64_GRADIENT = 1e-9
