@@ -5,10 +5,10 @@ import base64
 import binascii
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from pydantic_core import from_json
 from starlette.datastructures import Headers, QueryParams, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -63,7 +63,9 @@ class _JsonImage(BaseModel):
 
 class _JsonBody(BaseModel):
     model_config = ConfigDict(extra="allow")
-    images: list[_JsonImage]
+    # Options are scalars: no Python objects are made of anything larger.
+    __pydantic_extra__: dict[str, str | int | float | bool | None] = Field(init=False)
+    images: Annotated[list[_JsonImage], FailFast()]
 
 
 async def read(request: Request, limits: UploadLimits) -> Upload:
@@ -120,7 +122,8 @@ def _from_json(body: bytes) -> Upload:
     try:
         parsed = _JsonBody.model_validate_json(body)
     except ValidationError as error:
-        raise InvalidRequest(f"JSON body: {first_problem(error.errors())}") from error
+        problems = error.errors(include_input=False)
+        raise InvalidRequest(f"JSON body: {first_problem(problems)}") from error
     images = []
     for position, image in enumerate(parsed.images):
         try:

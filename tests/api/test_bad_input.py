@@ -118,6 +118,8 @@ GOOD = base64.b64encode(jpeg()).decode()
         pytest.param(json.dumps({"images": [{"data": GOOD}], "version": 0}), 422, id="option"),
         pytest.param(json.dumps({"images": [{"data": GOOD}], "colour": 1}), 422, id="unknown"),
         pytest.param(json.dumps({"images": [{"data": GOOD}] * 5}), 422, id="too many images"),
+        pytest.param(json.dumps({"images": [{"data": GOOD}], "top_k": [1]}), 422, id="no scalar"),
+        pytest.param(f'{{"images": [{"0," * 200_000}0]}}', 422, id="many faults"),
         pytest.param("[" * 100_000, 422, id="nested"),
     ],
 )
