@@ -47,11 +47,11 @@ def test_forward_outputs_are_those_of_float64(exported: Export, name: str) -> No
             if key not in {"logits", "embedding", "activations"}:
                 continue
             errors, in_torch = (
-                max(map(relative_l2, got, backbone.exact[key]))
+                np.max(list(map(relative_l2, got, backbone.exact[key])))
                 for got in (found, backbone.torch32[key])
             )
-            # Deep inside a network with random weights PyTorch may itself be further away.
-            assert errors <= (1e-5 if key == "logits" else max(1e-5, 2 * in_torch)), (graph, key)
+            # With random weights, PyTorch in float32 may itself be further away.
+            assert errors <= max(1e-5, 2 * in_torch), (graph, key)
 
 
 @every_backbone
