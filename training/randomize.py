@@ -25,13 +25,15 @@ def randomize(network: nn.Module, image: torch.Tensor, *, seed: int = 0) -> None
     def scale(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         """Set the statistics just before they are used, so later norms see their effect.
 
-        Signals are brought half-way to unit size. Normalised fully, a deep random network
-        enlarges rounding errors from layer to layer (Yang et al. 2019, A mean field theory of
-        batch normalization); not at all, its signals grow until its gates saturate.
+        A layer is brought to unit size as a whole. Channel by channel, those that happen to
+        be weak would be enlarged, and with them the rounding errors, which are as large in
+        every channel: from layer to layer until no digit is left (Yang et al. 2019, A mean
+        field theory of batch normalization).
         """
-        size = inputs[0].square().mean(dim=(0, 2, 3)).sqrt()
-        norm.running_mean = 0.1 * size * torch.randn(size.shape, generator=generator)
-        norm.running_var = size * (0.5 + torch.rand(size.shape, generator=generator))
+        channels = inputs[0].shape[1]
+        size = inputs[0].square().mean().sqrt()
+        norm.running_mean = 0.1 * size * torch.randn(channels, generator=generator)
+        norm.running_var = size.square() * (0.5 + torch.rand(channels, generator=generator))
 
     with torch.no_grad():
         for name, parameter in network.named_parameters():

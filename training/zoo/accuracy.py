@@ -3,7 +3,7 @@
 A ReLU or a max pool whose inputs are equal to within rounding may pick either side, in
 PyTorch's float32 as in ours, and one such tie can change a whole gradient a little. So
 errors are taken for each image, beside those of PyTorch in float32 on the same image, and
-what remains is judged by a paired test over images: chance passes, a fault does not.
+the medians over images are compared: a tie here and there moves neither, a fault does.
 """
 
 import copy
@@ -13,7 +13,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import stats
 from torch import nn
 
 from models.golden import cosine, relative_l2
@@ -22,14 +21,8 @@ from training.backbones import Backbone, example
 from training.instrument import Instrumented
 
 CLASSES = 1000
-BATCHES = (1, 2, 3)
+BATCHES = (1, 2, 3, 1, 2, 3)
 """Sizes to check; 3 is the one that a trace could confuse with the channels."""
-
-MEDIAN_RATIO = 2.0
-"""Most that our median error may be of PyTorch's."""
-
-COSINE_ROUNDING = 1e-6
-"""A cosine that is lower by less is the same."""
 
 Array = npt.NDArray[np.float64]
 Network = TypeVar("Network", bound=nn.Module)
@@ -44,11 +37,11 @@ class Problem:
     softmax_weight: torch.Tensor
 
     @classmethod
-    def draw(cls, chosen: Backbone, batch: int) -> "Problem":
-        """A problem of that batch size, seeded by it."""
-        generator = torch.Generator().manual_seed(100 + batch)
+    def draw(cls, chosen: Backbone, batch: int, *, seed: int) -> "Problem":
+        """A problem of that batch size."""
+        generator = torch.Generator().manual_seed(100 + seed)
         return cls(
-            image=example(chosen.preprocessing, batch, seed=200 + batch),
+            image=example(chosen.preprocessing, batch, seed=200 + seed),
             cotangent=torch.randn(batch, CLASSES, generator=generator),
             softmax_weight=torch.rand(batch, generator=generator),
         )
@@ -71,62 +64,59 @@ class Problem:
 
 @dataclass(frozen=True)
 class ImageErrors:
-    """One image's float32 gradient against float64; of ours, and of PyTorch's."""
+    """One image's float32 gradient against float64.
+
+    `median` is of the absolute errors of its elements, `cosine_loss` one less the cosine.
+    """
 
     median: float
-    torch_median: float
     cosine_loss: float
-    torch_cosine_loss: float
 
 
 @dataclass(frozen=True)
 class Accuracy:
     """The errors over all images.
 
-    `logits` is the worst relative L2 error of a batch. `median_ratio` is the geometric mean
-    of our median error over PyTorch's, and `median_p` the p-value of its being at most
-    `MEDIAN_RATIO`. `cosine_loss` and `torch_cosine_loss` are means of one less the cosine,
-    and `cosine_p` the p-value of our cosine's being no lower than PyTorch's.
+    `logits` is the worst relative L2 error of a batch. The others are medians over images:
+    `median_ratio` of our median errors, over that of PyTorch's; `cosine_loss` and
+    `torch_cosine_loss` of one less the cosine. `worst_cosine_loss` is our largest.
     """
 
     logits: float
     median_ratio: float
-    median_p: float
     cosine_loss: float
     torch_cosine_loss: float
-    cosine_p: float
+    worst_cosine_loss: float
 
 
 def measure(
     problems: list[Problem], network: Instrumented, exact: Instrumented, session: OnnxSession
 ) -> Accuracy:
     """Solve each problem three ways: on the session, in float32, and exactly."""
-    logits, images = [], []
+    logits, ours, theirs = [], [], []
     for problem in problems:
         outputs = session.run(problem.feeds)
         expected_logits, expected = problem.solve(exact)
         _, by_torch = problem.solve(network)
         logits.append(relative_l2(outputs["logits"].astype(np.float64), expected_logits))
         gradients = outputs["input_gradient"].astype(np.float64)
-        images += [
-            _errors(ours, theirs, truth)
-            for ours, theirs, truth in zip(gradients, by_torch, expected, strict=True)
-        ]
-    return summarize(float(np.max(logits)), images)
+        ours += list(map(_errors, gradients, expected))
+        theirs += list(map(_errors, by_torch, expected))
+    return summarize(float(np.max(logits)), ours, theirs)
 
 
-def summarize(logits: float, images: list[ImageErrors]) -> Accuracy:
-    """Judge the errors of several images."""
-    ratios = np.log([image.median / image.torch_median for image in images])
-    losses = np.array([image.cosine_loss for image in images])
-    torch_losses = np.array([image.torch_cosine_loss for image in images])
+def summarize(logits: float, ours: list[ImageErrors], theirs: list[ImageErrors]) -> Accuracy:
+    """Sum up the errors of our gradients and of PyTorch's on the same images."""
+    median, torch_median = (
+        float(np.median([image.median for image in images])) for images in (ours, theirs)
+    )
+    losses, torch_losses = ([image.cosine_loss for image in images] for images in (ours, theirs))
     return Accuracy(
         logits=logits,
-        median_ratio=float(np.exp(ratios.mean())),
-        median_p=_p_of_at_most(ratios, np.log(MEDIAN_RATIO)),
-        cosine_loss=float(losses.mean()),
-        torch_cosine_loss=float(torch_losses.mean()),
-        cosine_p=_p_of_at_most(losses - torch_losses, COSINE_ROUNDING),
+        median_ratio=median / torch_median,
+        cosine_loss=float(np.median(losses)),
+        torch_cosine_loss=float(np.median(torch_losses)),
+        worst_cosine_loss=float(np.max(losses)),
     )
 
 
@@ -152,15 +142,5 @@ class ExactHardSigmoid(nn.Module):
         return (x / 6 + 0.5).clamp(0, 1)
 
 
-def _errors(ours: Array, theirs: Array, truth: Array) -> ImageErrors:
-    return ImageErrors(
-        median=float(np.median(np.abs(ours - truth))),
-        torch_median=float(np.median(np.abs(theirs - truth))),
-        cosine_loss=1 - cosine(ours, truth),
-        torch_cosine_loss=1 - cosine(theirs, truth),
-    )
-
-
-def _p_of_at_most(values: npt.NDArray[np.floating], limit: float) -> float:
-    """The p-value of a mean that is at most `limit` (one-sided t-test)."""
-    return float(stats.ttest_1samp(values, limit, alternative="greater").pvalue)
+def _errors(found: Array, truth: Array) -> ImageErrors:
+    return ImageErrors(float(np.median(np.abs(found - truth))), 1 - cosine(found, truth))

@@ -30,8 +30,11 @@ REPEATS = 3
 
 LOGITS = 1e-5
 FLOAT64_GRADIENT = 1e-9
-SIGNIFICANCE = 0.01
-COSINE_LOSS = 1e-3
+MEDIAN_RATIO = 2.0
+"""Most that our median error may be of PyTorch's."""
+COSINE_ROUNDING = 1e-6
+"""A cosine that is lower by less is the same."""
+WORST_COSINE_LOSS = 1e-3
 """More than ties alone can cost."""
 
 Contestant = Callable[[], object]
@@ -64,12 +67,14 @@ class Row:
             f"float64 gradient: {self.gradient64:.1e} > {FLOAT64_GRADIENT:.0e}": (
                 self.gradient64 <= FLOAT64_GRADIENT
             ),
-            f"median error: {found.median_ratio:.1f} times PyTorch's, p = {found.median_p:.1e}": (
-                found.median_p >= SIGNIFICANCE
+            f"median error: {found.median_ratio:.1f} times PyTorch's": (
+                found.median_ratio <= MEDIAN_RATIO
             ),
-            f"1 - cosine: {found.cosine_loss:.1e}, PyTorch's {found.torch_cosine_loss:.1e}, "
-            f"p = {found.cosine_p:.1e}": (
-                found.cosine_p >= SIGNIFICANCE and found.cosine_loss <= COSINE_LOSS
+            f"1 - cosine: {found.cosine_loss:.1e}, PyTorch's {found.torch_cosine_loss:.1e}": (
+                found.cosine_loss <= found.torch_cosine_loss + COSINE_ROUNDING
+            ),
+            f"1 - cosine: {found.worst_cosine_loss:.1e} at worst": (
+                found.worst_cosine_loss <= WORST_COSINE_LOSS
             ),
         }
         return [fault for fault, holds in checks.items() if not holds]
@@ -93,7 +98,7 @@ def check(name: str) -> Row:
         weights_file.save(graphs.build(network, chosen.layout, size), directory)
         device = choose(Provider.CPU)
         forward = open_session(directory / Graph.FLOAT.filename, device)
-        problems = [Problem.draw(chosen, batch) for batch in BATCHES]
+        problems = [Problem.draw(chosen, batch, seed=i) for i, batch in enumerate(BATCHES)]
         before = resident_megabytes()
         gradient = open_session(directory / Graph.GRADIENT.filename, device)
         gradient.run(problems[0].feeds)
