@@ -2,8 +2,10 @@
 
 A ReLU or a max pool whose inputs are equal to within rounding may pick either side, in
 PyTorch's float32 as in ours, and one such tie can change a whole gradient a little. So
-errors are taken for each image, beside those of PyTorch in float32 on the same image, and
-the medians over images are compared: a tie here and there moves neither, a fault does.
+errors are taken for each image, beside those of PyTorch in float32 on the same image. Of
+element errors, the medians are compared: a tie here and there moves neither, a fault does.
+A cosine is made of ties alone, so there it is asked which of the two is lower more often,
+by a paired test.
 """
 
 import copy
@@ -13,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import stats
 from torch import nn
 
 from models.golden import cosine, relative_l2
@@ -79,7 +82,9 @@ class Accuracy:
 
     `logits` is the worst relative L2 error of a batch. The others are medians over images:
     `median_ratio` of our median errors, over that of PyTorch's; `cosine_loss` and
-    `torch_cosine_loss` of one less the cosine. `worst_cosine_loss` is our largest.
+    `torch_cosine_loss` of one less the cosine. `worst_cosine_loss` is our largest, and
+    `cosine_p` the p-value of our cosines' being no lower than PyTorch's (Wilcoxon's
+    signed-rank test).
     """
 
     logits: float
@@ -87,6 +92,7 @@ class Accuracy:
     cosine_loss: float
     torch_cosine_loss: float
     worst_cosine_loss: float
+    cosine_p: float
 
 
 def measure(
@@ -110,13 +116,16 @@ def summarize(logits: float, ours: list[ImageErrors], theirs: list[ImageErrors])
     median, torch_median = (
         float(np.median([image.median for image in images])) for images in (ours, theirs)
     )
-    losses, torch_losses = ([image.cosine_loss for image in images] for images in (ours, theirs))
+    losses, torch_losses = (
+        np.array([image.cosine_loss for image in images]) for images in (ours, theirs)
+    )
     return Accuracy(
         logits=logits,
         median_ratio=median / torch_median,
         cosine_loss=float(np.median(losses)),
         torch_cosine_loss=float(np.median(torch_losses)),
-        worst_cosine_loss=float(np.max(losses)),
+        worst_cosine_loss=float(losses.max()),
+        cosine_p=float(stats.wilcoxon(losses, torch_losses, alternative="greater").pvalue),
     )
 
 

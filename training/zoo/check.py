@@ -32,8 +32,8 @@ LOGITS = 1e-5
 FLOAT64_GRADIENT = 1e-9
 MEDIAN_RATIO = 2.0
 """Most that our median error may be of PyTorch's."""
-COSINE_ROUNDING = 1e-6
-"""A cosine that is lower by less is the same."""
+SIGNIFICANCE = 0.001
+"""A smaller p-value is no chance, in a table of some tens of networks."""
 WORST_COSINE_LOSS = 1e-3
 """More than ties alone can cost."""
 
@@ -70,9 +70,8 @@ class Row:
             f"median error: {found.median_ratio:.1f} times PyTorch's": (
                 found.median_ratio <= MEDIAN_RATIO
             ),
-            f"1 - cosine: {found.cosine_loss:.1e}, PyTorch's {found.torch_cosine_loss:.1e}": (
-                found.cosine_loss <= found.torch_cosine_loss + COSINE_ROUNDING
-            ),
+            f"1 - cosine: {found.cosine_loss:.1e}, PyTorch's {found.torch_cosine_loss:.1e}, "
+            f"p = {found.cosine_p:.1e}": found.cosine_p >= SIGNIFICANCE,
             f"1 - cosine: {found.worst_cosine_loss:.1e} at worst": (
                 found.worst_cosine_loss <= WORST_COSINE_LOSS
             ),

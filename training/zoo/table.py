@@ -9,10 +9,10 @@ import torch
 
 from training.zoo.accuracy import BATCHES
 from training.zoo.check import (
-    COSINE_ROUNDING,
     FLOAT64_GRADIENT,
     LOGITS,
     MEDIAN_RATIO,
+    SIGNIFICANCE,
     WORST_COSINE_LOSS,
     Row,
 )
@@ -46,9 +46,11 @@ the judge is autograd in float64 on {sum(BATCHES)} random images, in batches of
 - **median**: the float32 gradient's median error (of an image's elements, then over images)
   as a multiple of that of PyTorch in float32; at most {MEDIAN_RATIO:g}.
 - **1 - cosine**: of the float32 gradient with the exact one, and PyTorch's in float32, the
-  medians over images; ours at most {COSINE_ROUNDING:.0e} above PyTorch's.
-- **worst**: our 1 - cosine on the worst image; at most {WORST_COSINE_LOSS:.0e}. A ReLU or a max
-  pool whose inputs are equal to within rounding may pick either side, here as in PyTorch.
+  medians over images. A ReLU or a max pool whose inputs are equal to within rounding may
+  pick either side, here as in PyTorch, and the cosine counts little else. So the limit is
+  broken where ours is lower on too many images for chance (Wilcoxon's signed-rank test,
+  p < {SIGNIFICANCE}).
+- **worst**: our 1 - cosine on the worst image; at most {WORST_COSINE_LOSS:.0e}.
 - **session**: resident memory of the gradient graph's session after its first runs.
 - **forward, gradient**: milliseconds at batch 1 on ONNX Runtime, eager PyTorch in brackets.
 """

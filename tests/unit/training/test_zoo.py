@@ -28,9 +28,9 @@ GOOD = Row(
     accuracy=Accuracy(
         logits=2e-7,
         median_ratio=0.9,
-        median_p=0.8,
         cosine_loss=1e-6,
         torch_cosine_loss=1e-6,
+        worst_cosine_loss=1e-5,
         cosine_p=0.5,
     ),
     gradient64=3e-15,
@@ -45,8 +45,8 @@ def with_accuracy(**changes: Any) -> Row:
     return replace(GOOD, accuracy=replace(GOOD.accuracy, **changes))
 
 
-def image_errors(ratio: float, cosine_loss: float, torch_cosine_loss: float) -> ImageErrors:
-    return ImageErrors(ratio * 1e-8, 1e-8, cosine_loss, torch_cosine_loss)
+def image_errors(size: float) -> ImageErrors:
+    return ImageErrors(median=size * 1e-8, cosine_loss=size * 1e-5)
 
 
 def test_a_row_within_all_limits_has_no_fault() -> None:
@@ -59,9 +59,11 @@ def test_a_row_within_all_limits_has_no_fault() -> None:
         (with_accuracy(logits=2e-5), "logits"),
         (with_accuracy(logits=math.nan), "logits"),
         (replace(GOOD, gradient64=2e-9), "float64 gradient"),
-        (with_accuracy(median_p=0.001), "median"),
-        (with_accuracy(cosine_p=0.001), "cosine"),
+        (with_accuracy(median_ratio=2.1), "median"),
+        (with_accuracy(median_ratio=math.nan), "median"),
+        (with_accuracy(cosine_p=1e-4), "cosine"),
         (with_accuracy(cosine_p=math.nan), "cosine"),
+        (with_accuracy(worst_cosine_loss=2e-3), "at worst"),
     ],
 )
 def test_each_limit_that_is_broken_is_named(row: Row, named: str) -> None:
@@ -72,22 +74,21 @@ def test_each_limit_that_is_broken_is_named(row: Row, named: str) -> None:
 
 def test_ties_that_fall_at_random_are_no_fault() -> None:
     generator = np.random.default_rng(0)
-    images = [
-        image_errors(10 ** generator.normal(), *10 ** generator.normal(-5, 1, size=2))
-        for _ in range(6)
-    ]
+    ours, theirs = (
+        [image_errors(size) for size in 10 ** generator.normal(scale=0.2, size=12)]
+        for _ in range(2)
+    )
+    ours[0] = image_errors(50)
 
-    found = summarize(1e-7, images)
-
-    assert replace(GOOD, accuracy=found).faults == []
+    assert replace(GOOD, accuracy=summarize(1e-7, ours, theirs)).faults == []
 
 
 def test_errors_that_are_always_larger_are_a_fault() -> None:
-    images = [image_errors(ratio, ratio * 1e-3, 1e-5) for ratio in (3.0, 4.0, 5.0, 3.5, 4.5, 6.0)]
+    sizes = np.linspace(3, 4, 12)
 
-    found = summarize(1e-7, images)
+    found = summarize(1e-7, list(map(image_errors, sizes)), [image_errors(1)] * 12)
 
-    assert found.median_ratio == pytest.approx(math.prod([3.0, 4.0, 5.0, 3.5, 4.5, 6.0]) ** (1 / 6))
+    assert found.median_ratio == pytest.approx(3.5)
     assert [fault.partition(":")[0] for fault in replace(GOOD, accuracy=found).faults] == [
         "median error",
         "1 - cosine",
