@@ -21,6 +21,7 @@ SeeWhyError
 │   └── NotReady               what is needed is still being loaded, or is shutting down
 ├── ServerError                a server answered the client with an error, or not at all
 └── TrainingError              training or export cannot go on
+    ├── DataError              the images given cannot be learned from
     ├── WeightsError           weights cannot be had or do not fit the backbone
     └── ExportError            a backbone cannot be exported, or its graphs are not exact
 ```
@@ -119,6 +120,10 @@ class ServerError(SeeWhyError):
 
 class TrainingError(SeeWhyError):
     """Training or export cannot go on."""
+
+
+class DataError(TrainingError):
+    """The images given cannot be learned from."""
 
 
 class WeightsError(TrainingError):

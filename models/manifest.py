@@ -1,9 +1,10 @@
 """The manifest: everything about a bundle that is not a tensor."""
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -128,17 +129,67 @@ class Provenance(Frozen):
     libraries: dict[str, str]
 
 
-class Conformal(Frozen):
-    """Thresholds of conformal prediction sets by coverage."""
+def _not_falling(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(later < earlier for earlier, later in pairwise(values)):
+        raise ValueError("quantiles do not fall")
+    return values
 
-    method: Literal["lac", "raps"]
-    thresholds: dict[str, float]
+
+def _rising_with_coverage(thresholds: dict[str, float]) -> dict[str, float]:
+    ordered = [thresholds[coverage] for coverage in sorted(thresholds, key=float)]
+    if ordered != sorted(ordered):
+        raise ValueError("a threshold does not fall where the coverage rises")
+    return thresholds
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Coverage = Annotated[str, Field(pattern=r"^0\.[0-9]*[1-9]$")]
+Quantiles = Annotated[
+    tuple[Finite, ...], Field(min_length=101, max_length=101), AfterValidator(_not_falling)
+]
+
+
+class Lac(Frozen):
+    """Prediction sets of the least ambiguous kind: `service.core.conformal.lac_scores`."""
+
+    thresholds: Annotated[
+        dict[Coverage, Annotated[Finite, Field(ge=0, le=1)]],
+        Field(min_length=1, description="the largest score in a set, by coverage"),
+        AfterValidator(_rising_with_coverage),
+    ]
+
+
+class Raps(Frozen):
+    """Regularized adaptive prediction sets: `service.core.conformal.raps_scores`."""
+
+    thresholds: Annotated[
+        dict[Coverage, Annotated[Finite, Field(ge=0)]],
+        Field(min_length=1, description="the largest score in a set, by coverage"),
+        AfterValidator(_rising_with_coverage),
+    ]
+    penalty: Finite = Field(ge=0, description="lambda in the paper: for each rank past k_reg")
+    k_reg: PositiveInt = Field(description="ranks that go free")
+
+
+class Conformal(Frozen):
+    """Conformal prediction sets in both ways, for the same coverages."""
+
+    lac: Lac
+    raps: Raps
+
+    @model_validator(mode="after")
+    def _has_the_same_coverages(self) -> Self:
+        if self.lac.thresholds.keys() != self.raps.thresholds.keys():
+            raise ValueError("lac and raps have the same coverages")
+        return self
 
 
 class OutOfDistribution(Frozen):
-    """Quantiles of the out-of-distribution score on calibration data, by score."""
+    """The 0th to 100th percentile of each score of `service.core.ood` on calibration data."""
 
-    quantiles: dict[str, tuple[float, ...]]
+    energy: Quantiles
+    nearest_neighbour: Quantiles
+    k: PositiveInt = Field(description="which nearest neighbour counts")
 
 
 class Decision(Frozen):
@@ -151,7 +202,7 @@ class Decision(Frozen):
 class Calibration(Frozen):
     """What was fitted on held-out data; a bundle without it is not calibrated."""
 
-    temperature: float = Field(gt=0)
+    temperature: Finite = Field(gt=0)
     conformal: Conformal | None = None
     ood: OutOfDistribution | None = None
     decision: Decision | None = None

@@ -44,6 +44,7 @@ STATUS: Mapping[type[SeeWhyError], HTTPStatus] = {
     errors.NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ServerError: HTTPStatus.BAD_GATEWAY,
     errors.TrainingError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.DataError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.WeightsError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ExportError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

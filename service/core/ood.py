@@ -1,0 +1,84 @@
+"""How little an image is like those that the model has learned from.
+
+Two scores, both higher the further out of the distribution, and their place among the
+scores of held-out images that belong to it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_BLOCK = 2**22
+"""Similarities held at a time: 16 MiB, and twice that while they are sorted."""
+
+
+def energy(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> Floats:
+    """The free energy: minus a smooth maximum of the logits.
+
+    Liu et al. 2020, "Energy-based out-of-distribution detection", equation 4; the paper
+    keeps the temperature at 1.
+
+    Args:
+        logits: [N, K], finite.
+        temperature: above 0.
+
+    Returns:
+        [N], in the logits' units.
+    """
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    largest = scaled.max(axis=1, keepdims=True)
+    total = np.exp(scaled - largest).sum(axis=1)
+    return np.asarray(-temperature * (largest[:, 0] + np.log(total)))
+
+
+def unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Vectors [N, D] at length 1, as `nearest_neighbour` compares them; zero stays zero."""
+    exact = np.asarray(vectors, dtype=np.float64)
+    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    return (exact / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
+def nearest_neighbour(
+    embedding: npt.NDArray[np.floating], reference: npt.NDArray[np.float32], k: int
+) -> Floats:
+    """The distance to the k-th nearest training embedding, all at length 1.
+
+    Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors", section 3.
+    The search is exhaustive, some images at a time, so that memory stays bounded.
+
+    Args:
+        embedding: [N, D], finite, of any length.
+        reference: [M, D], the training embeddings after `unit`, made once.
+        k: from 1 to M.
+
+    Returns:
+        [N], in [0, 2].
+
+    Raises:
+        ValueError: k is larger than M.
+    """
+    images = unit(embedding)
+    distances = np.empty(len(images))
+    rows = max(1, _BLOCK // len(reference))
+    for first in range(0, len(images), rows):
+        block = images[first : first + rows]
+        found = np.argpartition(-(block @ reference.T), k - 1, axis=1)[:, k - 1]
+        # Not from the similarity, whose rounding the root would enlarge near 0.
+        distances[first : first + rows] = np.linalg.norm(block - reference[found], axis=1)
+    return distances
+
+
+def percentile(score: npt.NDArray[np.floating], quantiles: Sequence[float] | Floats) -> Floats:
+    """Where scores lie among those of held-out images, between two quantiles by a line.
+
+    Args:
+        score: [N].
+        quantiles: [101], the scores' 0th to 100th percentile, not falling.
+
+    Returns:
+        [N], in [0, 100]; a score equal to several quantiles takes the highest.
+    """
+    return np.asarray(np.interp(score, quantiles, np.arange(101.0)))

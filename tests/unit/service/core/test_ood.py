@@ -1,0 +1,89 @@
+import numpy as np
+import numpy.typing as npt
+import pytest
+import scipy.special
+import scipy.stats
+from sklearn.datasets import load_digits
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
+
+from service.core import ood
+
+Floats = npt.NDArray[np.float64]
+
+
+@pytest.fixture
+def digits() -> Floats:
+    images, _ = load_digits(return_X_y=True)
+    return np.asarray(images, dtype=np.float64)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 7.0])
+@pytest.mark.parametrize("size", [1.0, 1e4])
+def test_energy_is_minus_the_log_of_the_summed_exponentials(
+    temperature: float, size: float
+) -> None:
+    logits = (np.random.default_rng(0).standard_normal((50, 9)) * size).astype(np.float32)
+    scaled = logits.astype(np.float64) / temperature
+    expected = -temperature * scipy.special.logsumexp(scaled, axis=1)
+    np.testing.assert_allclose(ood.energy(logits, temperature), expected, rtol=1e-12)
+
+
+def test_an_unsure_image_has_a_higher_energy() -> None:
+    sure, unsure = ood.energy(np.array([[9.0, 0.0, 0.0], [0.1, 0.0, 0.0]]))
+    assert unsure > sure
+
+
+@pytest.mark.parametrize("k", [1, 10, 300])
+def test_neighbours_are_as_far_as_scikit_learn_finds_them(digits: Floats, k: int) -> None:
+    images, reference = digits[:200], digits[200:]
+    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(normalize(reference))
+    expected = search.kneighbors(normalize(images))[0][:, -1]
+    found = ood.nearest_neighbour(images, ood.unit(reference), k)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_images_are_searched_for_in_blocks(digits: Floats, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = ood.unit(digits[200:])
+    whole = ood.nearest_neighbour(digits[:100], reference, 5)
+    monkeypatch.setattr(ood, "_BLOCK", 7 * len(reference))
+    np.testing.assert_allclose(ood.nearest_neighbour(digits[:100], reference, 5), whole, atol=1e-6)
+
+
+def test_the_length_of_an_embedding_does_not_matter(digits: Floats) -> None:
+    reference = ood.unit(digits[200:])
+    found = ood.nearest_neighbour(digits[:9] * 1e-30, reference, 3)
+    np.testing.assert_allclose(found, ood.nearest_neighbour(digits[:9], reference, 3), atol=1e-6)
+
+
+def test_a_copy_is_at_no_distance(digits: Floats) -> None:
+    found = ood.nearest_neighbour(digits[:100] * 3, ood.unit(digits), 1)
+    assert found.max() < 1e-6
+
+
+def test_an_embedding_of_zero_has_a_distance_all_the_same() -> None:
+    found = ood.nearest_neighbour(np.zeros((1, 2)), ood.unit(np.array([[3.0, 4.0]])), 1)
+    np.testing.assert_allclose(found, [1], rtol=1e-6)
+
+
+def test_more_neighbours_than_there_are_cannot_be_asked_for(digits: Floats) -> None:
+    with pytest.raises(ValueError, match="kth"):
+        ood.nearest_neighbour(digits[:1], ood.unit(digits[:5]), 6)
+
+
+def test_percentiles_are_the_share_of_lower_scores() -> None:
+    generator = np.random.default_rng(0)
+    known, new = generator.gamma(2, size=5000), generator.gamma(2, size=100)
+    found = ood.percentile(new, np.quantile(known, np.linspace(0, 1, 101)))
+    expected = scipy.stats.percentileofscore(known, new)
+    np.testing.assert_allclose(found, expected, atol=0.5)
+
+
+def test_percentiles_end_at_0_and_100() -> None:
+    found = ood.percentile(np.array([-9.0, 0.0, 50.5, 100.0, 999.0]), np.arange(101.0))
+    np.testing.assert_array_equal(found, [0, 0, 50.5, 100, 100])
+
+
+def test_a_score_equal_to_several_quantiles_takes_the_highest() -> None:
+    quantiles = np.maximum(np.arange(101.0), 40)
+    np.testing.assert_array_equal(ood.percentile(np.array([40.0]), quantiles), [40])

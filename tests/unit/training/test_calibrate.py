@@ -1,0 +1,253 @@
+"""Fits on held-out data, held against scipy, MAPIE, scikit-learn, and the promised coverage."""
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import scipy.optimize
+import scipy.special
+import scipy.stats
+from mapie.conformity_scores import (
+    LACConformityScore,
+    RAPSConformityScore,
+)
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
+
+from models.errors import DataError, TrainingError
+from models.manifest import Lac, Raps
+from service.core import ood
+from service.core.conformal import prediction_sets
+from training.calibrate import (
+    TEMPERATURES,
+    coverage_reached,
+    fit_conformal,
+    fit_ood,
+    fit_temperature,
+    quantile,
+)
+from training.evaluate import evaluate
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def draws(images: int, *, seed: int, classes: int = 6) -> tuple[Floats, Ints]:
+    """Probabilities, and labels drawn from them."""
+    generator = np.random.default_rng(seed)
+    probabilities = generator.dirichlet(np.full(classes, 0.3), size=images)
+    positions = generator.random((images, 1))
+    labels = (probabilities.cumsum(axis=1) < positions).sum(axis=1)
+    return probabilities, np.minimum(labels, classes - 1)
+
+
+def loss(logits: Floats, labels: Ints, temperature: float) -> float:
+    return -float(
+        scipy.special.log_softmax(logits / temperature, axis=1)[
+            np.arange(len(labels)), labels
+        ].mean()
+    )
+
+
+@pytest.mark.parametrize("scale", [0.2, 1.0, 6.0])
+def test_the_temperature_has_the_least_loss(scale: float) -> None:
+    probabilities, labels = draws(500, seed=0)
+    logits = scale * np.log(probabilities + 1e-6)
+    expected = scipy.optimize.minimize_scalar(
+        lambda log: loss(logits, labels, np.exp(log)), bounds=np.log(TEMPERATURES), method="bounded"
+    )
+    found = fit_temperature(logits.astype(np.float32), labels)
+    assert found == pytest.approx(np.exp(expected.x), rel=1e-3)
+    grid = np.geomspace(*TEMPERATURES, 300)
+    assert loss(logits, labels, found) <= min(loss(logits, labels, t) for t in grid) + 1e-9
+
+
+def test_where_all_answers_are_right_the_temperature_is_the_lowest() -> None:
+    labels = np.arange(10) % 4
+    for margin in (0.5, 5.0, 500.0):
+        assert fit_temperature(margin * np.eye(4)[labels], labels) == TEMPERATURES[0]
+
+
+def test_where_all_answers_are_wrong_the_temperature_is_the_highest() -> None:
+    labels = np.arange(10) % 4
+    assert fit_temperature(np.eye(4)[(labels + 1) % 4], labels) == TEMPERATURES[1]
+
+
+def test_inflated_logits_of_real_images_come_back_to_their_temperature() -> None:
+    images, labels = load_digits(return_X_y=True)
+    model = LogisticRegression(max_iter=200).fit(images[:150], labels[:150])
+    logits = model.decision_function(images)
+    fit, test = slice(150, 900), slice(900, None)
+    natural = fit_temperature(logits[fit], labels[fit])
+    found = fit_temperature(5 * logits[fit], labels[fit])
+    assert found == pytest.approx(5 * natural, rel=1e-6)
+
+    names = tuple("0123456789")
+    before = evaluate(5 * logits[test], labels[test], names)
+    after = evaluate(5 * logits[test], labels[test], names, temperature=found)
+    assert after.top1 == before.top1
+    assert after.ece < before.ece / 2
+    losses = [
+        log_loss(labels[test], scipy.special.softmax(5 * logits[test] / t, axis=1))
+        for t in (found, 1.0)
+    ]
+    assert losses[0] < losses[1]
+
+
+def mapie_quantiles(
+    probabilities: Floats, labels: Ints, raps: Raps, coverages: list[float]
+) -> tuple[Floats, Floats]:
+    """MAPIE's thresholds of LAC and RAPS; the mass of the true class itself is left out."""
+
+    class Ones(np.random.RandomState):
+        def uniform(self, *_: Any, size: int) -> Floats:  # type: ignore[override]
+            return np.ones(size)
+
+    alphas = 1 - np.array(coverages)
+    classes = np.arange(probabilities.shape[1])
+    lac, score = LACConformityScore(), RAPSConformityScore()
+    own = lac.get_conformity_scores(labels, probabilities, y_enc=labels)
+    score.classes, score.random_state = classes, Ones(0)
+    mass = super(RAPSConformityScore, score).get_conformity_scores(
+        labels, probabilities, y_enc=labels
+    )
+    many = len(coverages)
+    penalised = score._regularize_conformity_score(  # noqa: SLF001 - MAPIE fits it privately
+        np.full(many, raps.k_reg), np.full(many, raps.penalty), mass, score.cutoff
+    )
+    both = (
+        lac.get_conformity_score_quantiles(own, alphas, cv="prefit"),
+        super(RAPSConformityScore, score).get_conformity_score_quantiles(
+            penalised, alphas, cv="prefit"
+        ),
+    )
+    return both[0], both[1]
+
+
+def test_thresholds_are_those_of_mapie() -> None:
+    probabilities, labels = draws(503, seed=1)
+    found = fit_conformal(probabilities, labels, seed=4)
+    fitting = np.random.default_rng(4).permutation(503)[100:]
+    coverages = [0.8, 0.9, 0.95]
+    lac, _ = mapie_quantiles(probabilities, labels, found.raps, coverages)
+    _, raps = mapie_quantiles(probabilities[fitting], labels[fitting], found.raps, coverages)
+    assert list(found.lac.thresholds) == ["0.8", "0.9", "0.95"]
+    np.testing.assert_allclose(list(found.lac.thresholds.values()), lac, rtol=1e-12)
+    np.testing.assert_allclose(list(found.raps.thresholds.values()), raps, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["lac", "raps"])
+def test_coverage_is_as_promised(kind: str) -> None:
+    coverage, images, repetitions = 0.8, 39, 1000
+    held = 0
+    for seed in range(repetitions):
+        probabilities, labels = draws(images + 1, seed=seed)
+        found = fit_conformal(probabilities[1:], labels[1:], [coverage])
+        rule: Lac | Raps = getattr(found, kind)
+        held += bool(prediction_sets(probabilities[:1], rule, coverage)[0, labels[0]])
+    # One new image each: a binomial number, but for one chance in ten thousand at either end.
+    assert held >= scipy.stats.binom.ppf(1e-4, repetitions, coverage)
+    if kind == "lac":  # whose scores have no ties
+        most = coverage + 1 / (images + 1)
+        assert held <= scipy.stats.binom.ppf(1 - 1e-4, repetitions, most)
+
+
+@pytest.mark.parametrize(("images", "certain"), [(0, 0), (1, 0), (8, 1), (18, 2), (19, 3)])
+def test_too_few_images_for_a_coverage_include_every_class(images: int, certain: int) -> None:
+    # A threshold for coverage c needs at least c / (1 - c) images: 4, 9 and 19.
+    probabilities, labels = draws(images, seed=2)
+    found = fit_conformal(probabilities, labels)
+    new, _ = draws(200, seed=3)
+    everything = [prediction_sets(new, found.lac, c).all() for c in (0.8, 0.9, 0.95)]
+    assert everything == [False] * certain + [True] * (3 - certain)
+    # RAPS fits its thresholds on four fifths of them.
+    certain = sum(images - images // 5 >= needed for needed in (4, 9, 19))
+    everything = [prediction_sets(new, found.raps, c).all() for c in (0.8, 0.9, 0.95)]
+    assert everything == [False] * certain + [True] * (3 - certain)
+
+
+@pytest.mark.parametrize("coverage", ["0.55", "0.8", "0.9", "0.95"])
+def test_the_quantile_takes_the_place_that_exact_arithmetic_gives(coverage: str) -> None:
+    for images in range(1, 2000):
+        place = -((-(images + 1) * Fraction(coverage)) // 1)  # rounded up
+        found = quantile(np.arange(1, images + 1), float(coverage), largest=np.inf)
+        assert found == (place if place <= images else np.inf)
+
+
+def test_the_penalty_keeps_sets_small_where_the_true_class_is_among_the_first() -> None:
+    generator = np.random.default_rng(0)
+    probabilities = np.sort(generator.dirichlet(np.full(50, 0.3), size=1000))[:, ::-1]
+    labels = generator.choice(3, 1000, p=[0.7, 0.2, 0.1])
+    found = fit_conformal(probabilities, labels)
+    assert found.raps.k_reg == 3
+    assert prediction_sets(probabilities, found.raps, 0.95).sum(axis=1).max() <= 4
+    free = found.raps.model_copy(update={"penalty": 0.0})
+    assert prediction_sets(probabilities, free, 0.95).sum(axis=1).max() > 4
+
+
+def test_a_model_that_is_right_more_often_than_promised_names_one_class() -> None:
+    labels = np.arange(500) % 5
+    probabilities = np.where(np.eye(5)[labels] > 0, 0.6, 0.1)
+    found = fit_conformal(probabilities, labels)
+    sets = prediction_sets(probabilities, found.raps, 0.95)
+    np.testing.assert_array_equal(sets, np.eye(5)[labels])
+
+
+def test_the_coverage_reached_is_the_share_of_sets_with_the_true_class() -> None:
+    sets = np.array([[True, False], [True, True], [False, False], [False, True]])
+    assert coverage_reached(sets, np.array([0, 1, 0, 0])) == 0.5
+
+
+@pytest.fixture
+def digits() -> Floats:
+    images, _ = load_digits(return_X_y=True)
+    return np.asarray(images, dtype=np.float64)
+
+
+def test_ood_quantiles_are_those_of_the_scores(digits: Floats) -> None:
+    logits, embedding, reference = digits[:300, 20:30], digits[:300], digits[300:1800]
+    found = fit_ood(logits, embedding, reference)
+    energies = -scipy.special.logsumexp(logits, axis=1)
+    search = NearestNeighbors(n_neighbors=1).fit(normalize(reference))
+    distances = search.kneighbors(normalize(embedding))[0][:, 0]
+    ranks = np.arange(101)
+    assert found.k == 1
+    np.testing.assert_allclose(found.energy, np.percentile(energies, ranks), rtol=1e-12)
+    np.testing.assert_allclose(found.nearest_neighbour, np.percentile(distances, ranks), atol=1e-6)
+
+
+def test_no_image_is_its_own_neighbour(digits: Floats) -> None:
+    found = fit_ood(digits[:, :10], digits)
+    # Without points to search for, scikit-learn leaves each out of its own neighbours.
+    search = NearestNeighbors(n_neighbors=1).fit(normalize(digits))
+    expected = np.percentile(search.kneighbors()[0][:, 0], np.arange(101))
+    np.testing.assert_allclose(found.nearest_neighbour, expected, atol=1e-6)
+
+
+def test_the_neighbour_that_counts_is_one_in_a_thousand() -> None:
+    reference = np.random.default_rng(0).standard_normal((3500, 4))
+    assert fit_ood(np.zeros((5, 2)), reference[:5], reference).k == 3
+
+
+def test_noise_is_further_out_than_nine_of_ten_digits(digits: Floats) -> None:
+    found = fit_ood(digits[1000:, 20:30], digits[1000:], digits[:1000])
+    noise = np.random.default_rng(0).uniform(0, 16, (100, 64))
+    scores = ood.nearest_neighbour(noise, ood.unit(digits[:1000]), found.k)
+    assert ood.percentile(scores, found.nearest_neighbour).min() > 90
+
+
+def test_what_nothing_can_be_fitted_on_is_refused() -> None:
+    none, labels = np.zeros((0, 3)), np.zeros(0, dtype=np.int64)
+    with pytest.raises(DataError, match="no held-out images"):
+        fit_temperature(none, labels)
+    with pytest.raises(DataError, match="no held-out images"):
+        fit_ood(none, none, np.ones((4, 3)))
+    with pytest.raises(DataError, match="to compare others with"):
+        fit_ood(np.ones((1, 3)), np.ones((1, 3)))
+    with pytest.raises(TrainingError, match="1 of 2 images are not finite"):
+        fit_temperature(np.array([[0.0, 1.0], [np.nan, 0.0]]), np.array([0, 1]))

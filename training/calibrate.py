@@ -1,0 +1,191 @@
+"""Fit, on images that nothing else was fitted on, what makes a bundle's answers honest."""
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+
+from models.errors import DataError
+from models.manifest import Conformal, Lac, OutOfDistribution, Raps
+from service.core import ood
+from service.core.classification import softmax
+from service.core.conformal import lac_scores, raps_scores
+from training.evaluate import require_finite
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.integer]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+TEMPERATURES = (0.05, 20.0)
+COVERAGES = (0.8, 0.9, 0.95)
+PENALTIES = (0.001, 0.01, 0.1, 0.2, 0.5)
+
+_TUNING = 5
+"""One calibration image in so many chooses the parameters of RAPS."""
+
+
+def fit_temperature(logits: npt.NDArray[np.floating], labels: Ints) -> float:
+    """The temperature whose probabilities make the labels most likely.
+
+    Guo et al. 2017, "On calibration of modern neural networks", section 4.2. The mean
+    negative log-likelihood is convex in 1/T; its derivative's root is found between 1/20 and
+    1/0.05. Outside there is no need to look. 0.05 is returned where every answer is right by
+    far: the likelihood only grows as T falls, and no image says how often the model errs.
+    20 is returned where the logits are no better than chance.
+
+    Args:
+        logits: [N, K].
+        labels: [N], indices of the true classes.
+
+    Returns:
+        The temperature, in `TEMPERATURES`; a value at a bound is a reason to warn.
+
+    Raises:
+        DataError: there are no images.
+        TrainingError: a logit is not finite.
+    """
+    require_finite(logits)
+    exact = np.asarray(logits, dtype=np.float64)
+    own = _of(exact, labels)
+
+    def slope(inverse: float) -> float:
+        """Of the mean negative log-likelihood, by 1/T; it never falls."""
+        expected = np.einsum("nk,nk->n", softmax(exact, 1 / inverse), exact)
+        return float((expected - own).mean())
+
+    lowest, highest = TEMPERATURES
+    if slope(1 / lowest) <= 0:
+        return lowest
+    if slope(1 / highest) >= 0:
+        return highest
+    return 1 / float(brentq(slope, 1 / highest, 1 / lowest, xtol=1e-9))
+
+
+def fit_conformal(
+    probabilities: Floats,
+    labels: Ints,
+    coverages: Sequence[float] = COVERAGES,
+    *,
+    seed: int = 0,
+) -> Conformal:
+    """The thresholds of both kinds of prediction sets.
+
+    A new image's set holds the true class with at least the promised probability, over the
+    draw of the calibration images and the new one (Angelopoulos et al. 2021, theorem 1). A
+    random fifth of the images chooses the parameters of RAPS, as they must not see the
+    images that its thresholds are fitted on; LAC has no parameters and takes all.
+
+    Args:
+        probabilities: [N, K], at the temperature that will serve.
+        labels: [N], indices of the true classes.
+        coverages: each in (0, 1), rising.
+        seed: of the fifth.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    tuning, fitting = np.split(order, [len(labels) // _TUNING])
+    penalty, k_reg = _choose_raps(probabilities[tuning], labels[tuning], coverages)
+    lac = lac_scores(probabilities)
+    raps = raps_scores(probabilities[fitting], penalty=penalty, k_reg=k_reg)
+    return Conformal(
+        lac=Lac(thresholds=_thresholds(_of(lac, labels), coverages)),
+        raps=Raps(
+            thresholds=_thresholds(_of(raps, labels[fitting]), coverages),
+            penalty=penalty,
+            k_reg=k_reg,
+        ),
+    )
+
+
+def quantile(scores: npt.NDArray[np.number], coverage: float, *, largest: float) -> float:
+    """The score that a new one does not exceed with probability `coverage`.
+
+    It is the ceil((n + 1) * coverage)-th smallest: the new score is equally likely to take
+    any place among the others (Vovk et al. 2005, "Algorithmic learning in a random world").
+
+    Args:
+        scores: [n], of the true classes.
+        coverage: in (0, 1).
+        largest: no score is larger; returned where n is too small for the coverage, so that
+            every class is in every set.
+    """
+    # A product that rounds to just above a whole number must not cost an image.
+    place = math.ceil((len(scores) + 1) * coverage - 1e-9)
+    return float(np.sort(scores)[place - 1]) if place <= len(scores) else float(largest)
+
+
+def coverage_reached(sets: npt.NDArray[np.bool_], labels: Ints) -> float:
+    """The share of sets [N, K] that hold their true class, of `labels` [N]."""
+    return float(_of(sets, labels).mean())
+
+
+def fit_ood(
+    logits: npt.NDArray[np.floating],
+    embedding: npt.NDArray[np.floating],
+    reference: npt.NDArray[np.floating] | None = None,
+) -> OutOfDistribution:
+    """Where the scores of images lie that belong to the distribution.
+
+    The neighbour that counts is one in a thousand: as in Sun et al. 2022, where k grows with
+    the training set, from 50 of 50 000 images to 1000 of 1.3 million.
+
+    Args:
+        logits: [N, K], of images that the head was not fitted on.
+        embedding: [N, D], of the same images.
+        reference: [M, D], what the bundle will compare with; None where that is `embedding`
+            itself, and then no image is its own neighbour.
+
+    Raises:
+        DataError: there are no images, or one only, without a neighbour.
+        TrainingError: a logit is not finite.
+    """
+    require_finite(logits)
+    known = embedding if reference is None else reference
+    itself = 1 if reference is None else 0
+    if len(known) <= itself:
+        raise DataError("there are no images to compare others with; give more images")
+    k = max(1, len(known) // 1000)
+    distances = ood.nearest_neighbour(embedding, ood.unit(known), k + itself)
+    return OutOfDistribution(
+        energy=_percentiles(ood.energy(logits)), nearest_neighbour=_percentiles(distances), k=k
+    )
+
+
+def _choose_raps(
+    probabilities: Floats, labels: Ints, coverages: Sequence[float]
+) -> tuple[float, int]:
+    """Lambda and k_reg by the rules of Angelopoulos et al. 2021, in its appendix.
+
+    k_reg is the rank that holds the true class with the largest coverage; lambda the one of
+    the paper's whose sets, over all coverages together, hold the fewest classes.
+    """
+    classes = probabilities.shape[1]
+    ranks = 1 + (probabilities > _of(probabilities, labels)[:, np.newaxis]).sum(axis=1)
+    k_reg = int(quantile(ranks, max(coverages), largest=classes))
+
+    def size(penalty: float) -> int:
+        scores = raps_scores(probabilities, penalty=penalty, k_reg=k_reg)
+        thresholds = _thresholds(_of(scores, labels), coverages)
+        return sum(int((scores <= threshold).sum()) for threshold in thresholds.values())
+
+    return min(PENALTIES, key=size), k_reg
+
+
+def _thresholds(scores: Floats, coverages: Sequence[float]) -> dict[str, float]:
+    """By coverage, from the true classes' scores [n].
+
+    No score is larger than 1 where n is too small: there were too few images for k_reg too,
+    and no rank is penalised.
+    """
+    return {f"{c:g}": quantile(scores, c, largest=1) for c in coverages}
+
+
+def _of(table: npt.NDArray[Scalar], labels: Ints) -> npt.NDArray[Scalar]:
+    """The true class's entry of each row of [N, K]."""
+    return table[np.arange(len(labels)), labels]
+
+
+def _percentiles(scores: Floats) -> tuple[float, ...]:
+    return tuple(np.quantile(scores, np.linspace(0, 1, 101)).tolist())
