@@ -1,0 +1,46 @@
+"""The export gate: a bundle is published only if it answers as the trained network does."""
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import ExportError
+from models.golden import relative_l2
+from service.core.ports import Runner
+
+AGREEMENT = 0.999
+"""The least share of images with the same top class."""
+
+LOGITS = 1e-4
+"""The largest relative L2 error of the logits."""
+
+BATCH = 32
+
+
+def hold(served: npt.NDArray[np.floating], trained: npt.NDArray[np.floating]) -> None:
+    """Hold what ONNX Runtime computes against what PyTorch does, on real images.
+
+    Args:
+        served: logits [N, K] of `model.onnx`.
+        trained: logits [N, K] of the network.
+
+    Raises:
+        ExportError: they differ by more than rounding.
+    """
+    error = relative_l2(served.astype(np.float64), trained.astype(np.float64))
+    agreement = float(np.mean(served.argmax(axis=1) == trained.argmax(axis=1)))
+    if not (agreement >= AGREEMENT and error <= LOGITS):
+        raise ExportError(
+            f"the exported model is not the trained one: {agreement:.2%} of {len(served)} images "
+            f"have the same top class ({AGREEMENT:.1%} is the least), and the logits differ by "
+            f"{error:.1e} ({LOGITS:.0e} is the most)"
+        )
+
+
+def run(model: Runner, crops: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float32]]:
+    """`logits` [N, K] and `embedding` [N, D] of `model.onnx` for uint8 crops [N, H, W, 3]."""
+    batches = np.split(crops, range(BATCH, len(crops), BATCH))
+    outputs = [model.run({"image": batch}) for batch in batches]
+    return {
+        name: np.concatenate([found[name] for found in outputs]).astype(np.float32)
+        for name in ("logits", "embedding")
+    }

@@ -1,0 +1,149 @@
+"""A linear head on frozen features, its regularisation chosen by cross-validation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from models.errors import DataError
+from service.core.classification import softmax
+from training.calibrate import fit_temperature
+
+FOLDS = 5
+
+Floats = npt.NDArray[np.floating]
+Labels = npt.NDArray[np.int64]
+Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""Rows to fit on, rows to judge on."""
+
+
+class Classifier(StrEnum):
+    """The linear classifiers of scikit-learn that a head can be."""
+
+    LOGISTIC = "logistic"
+    SVM = "svm"
+
+
+STRENGTHS = {
+    Classifier.LOGISTIC: (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
+    Classifier.SVM: (1e-5, 1e-4, 1e-3, 1e-2),
+}
+"""Inverse regularisation (scikit-learn's C) on standardised features, weakest fit first."""
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """logits = features @ weight.T + bias; `weight` is float64 [K, D], `bias` [K]."""
+
+    weight: npt.NDArray[np.float64]
+    bias: npt.NDArray[np.float64]
+
+    def logits(self, features: Floats) -> npt.NDArray[np.float64]:
+        """Float64 [N, K] from features [N, D]."""
+        return np.asarray(features @ self.weight.T + self.bias, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A head fitted on all images, and what cross-validation says of heads like it.
+
+    `held_out` [N, K] are logits of each image from a head that has not seen it. So they can
+    select and calibrate while no image is kept from the head itself, as scikit-learn's
+    CalibratedClassifierCV does without an ensemble. `loss` is their log loss after
+    temperature scaling, in nats.
+    """
+
+    classifier: Classifier
+    strength: float
+    head: LinearHead
+    held_out: npt.NDArray[np.float64]
+    loss: float
+
+
+def folds(labels: Labels, groups: Labels, *, seed: int) -> list[Fold]:
+    """Stratified folds that keep the images of a group on one side.
+
+    Args:
+        labels: int [N].
+        groups: int [N], the same for images that are near-duplicates.
+        seed: of the shuffle.
+
+    Raises:
+        DataError: a class has too few images to be in two folds.
+    """
+    fewest = int(np.unique_counts(labels).counts.min())
+    if fewest < 2:  # noqa: PLR2004 - one to fit, one to judge
+        raise DataError("cross-validation needs at least two training images of each class")
+    splitter = StratifiedGroupKFold(min(FOLDS, fewest), shuffle=True, random_state=seed)
+    found = list(splitter.split(labels, labels, groups))
+    classes = len(np.unique(labels))
+    if any(len(np.unique(labels[fit])) < classes for fit, _ in found):
+        raise DataError("a class has all its training images in one group of near-duplicates")
+    return found
+
+
+def fit(features: Floats, labels: Labels, classifier: Classifier, splits: Sequence[Fold]) -> Probe:
+    """Fit a head on all images, with the strength that predicts held-out images best.
+
+    Best is the least log loss after temperature scaling, so that a margin's arbitrary
+    scale does not decide.
+
+    Args:
+        features: [N, D].
+        labels: int [N], each of 0 … K - 1 at least once.
+        classifier: which.
+        splits: from `folds`.
+    """
+    strengths = STRENGTHS[classifier]
+    held_out = np.zeros((len(strengths), len(labels), int(labels.max()) + 1))
+    for inside, outside in splits:
+        heads = _path(features[inside], labels[inside], classifier, strengths)
+        for row, head in enumerate(heads):
+            held_out[row, outside] = head.logits(features[outside])
+    losses = [_calibrated_loss(logits, labels) for logits in held_out]
+    best = int(np.argmin(losses))
+    *_, head = _path(features, labels, classifier, strengths[: best + 1])
+    return Probe(classifier, strengths[best], head, held_out[best], losses[best])
+
+
+def _path(
+    features: Floats, labels: Labels, classifier: Classifier, strengths: Sequence[float]
+) -> list[LinearHead]:
+    """A head for each strength; each fit starts from the one before."""
+    scaler = StandardScaler().fit(features)
+    scaled = scaler.transform(features)
+    model = _MODELS[classifier]()
+    heads = []
+    for strength in strengths:
+        model.set_params(C=strength)
+        model.fit(scaled, labels)
+        heads.append(_unscaled(model.coef_, model.intercept_, scaler))
+    return heads
+
+
+_MODELS: dict[Classifier, Any] = {
+    Classifier.LOGISTIC: partial(LogisticRegression, warm_start=True, max_iter=1000, tol=1e-4),
+    Classifier.SVM: partial(LinearSVC, tol=1e-2, max_iter=10_000, random_state=0),
+}
+
+
+def _unscaled(weight: Floats, bias: Floats, scaler: StandardScaler) -> LinearHead:
+    """The head of unscaled features; two classes get a row each."""
+    if len(weight) == 1:
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    unscaled = np.asarray(weight / scaler.scale_, dtype=np.float64)
+    return LinearHead(unscaled, np.asarray(bias - unscaled @ scaler.mean_, dtype=np.float64))
+
+
+def _calibrated_loss(logits: npt.NDArray[np.float64], labels: Labels) -> float:
+    probabilities = softmax(logits, fit_temperature(logits, labels))
+    return float(log_loss(labels, probabilities, labels=range(logits.shape[1])))
