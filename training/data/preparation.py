@@ -1,0 +1,57 @@
+"""From a user's folder to a data set that can be learned from, and what was found in it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.data import duplicates, folder, splits
+from training.data.dataset import Dataset, Split
+from training.data.survey import Unreadable, survey
+
+FEW = 3
+"""Images that a finding names."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set whose every image has a split.
+
+    `unreadable` and `leaked` images (see `splits.Assignment`) are left out of it.
+    `groups` gives each image's id a number that near-duplicates share.
+    """
+
+    dataset: Dataset
+    fingerprint: str
+    groups: dict[str, int]
+    unreadable: tuple[Unreadable, ...]
+    leaked: tuple[str, ...]
+
+    def findings(self) -> Iterator[str]:
+        """What a user should know of the data, a line each."""
+        train, test = (len(self.dataset.of(split)) for split in (Split.TRAIN, Split.TEST))
+        counts = self.dataset.counts()
+        yield f"{train} images to learn from, {test} held out, {len(counts)} classes"
+        fewest, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+        yield f"{most} has most images ({counts[most]}), {fewest} fewest ({counts[fewest]})"
+        for image in self.unreadable:
+            yield f"left out: {image.id}: {image.reason}"
+        if self.leaked:
+            named = ", ".join(self.leaked[:FEW]) + ("" if len(self.leaked) <= FEW else ", …")
+            yield f"left out: {len(self.leaked)} near-duplicates of held-out images: {named}"
+
+
+def prepare(root: Path, *, seed: int) -> Prepared:
+    """Find, read, compare and split the images of a folder.
+
+    Raises:
+        DataError: they cannot be learned from.
+    """
+    found = survey(folder.read(root))
+    groups = duplicates.groups(found.hashes)
+    assignment = splits.assign(found.dataset, groups, seed=seed)
+    numbers = dict(
+        zip((sample.id for sample in found.dataset.samples), groups.tolist(), strict=True)
+    )
+    return Prepared(
+        assignment.dataset, found.fingerprint, numbers, found.unreadable, assignment.leaked
+    )

@@ -1,0 +1,88 @@
+"""Which images a model learns from, and which judge it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import StratifiedGroupKFold
+
+from models.errors import DataError
+from training.data.dataset import Dataset, Sample, Split
+
+TEST_SHARE = 5
+"""One image in so many is held out where the user has set none apart."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A data set whose every image has a split.
+
+    `leaked` are the ids of training images that are left out of it, as near-duplicates of
+    images that the user set apart.
+    """
+
+    dataset: Dataset
+    leaked: tuple[str, ...]
+
+
+def assign(dataset: Dataset, groups: npt.NDArray[np.int64], *, seed: int) -> Assignment:
+    """Give every image a split, near-duplicates the same one.
+
+    The user's splits stand; a validation split without a test split is the test. Where there
+    is neither, a fifth of each class is held out.
+
+    Args:
+        dataset: of readable images.
+        groups: int [N], a number that near-duplicates share.
+        seed: of the choice.
+
+    Raises:
+        DataError: a class has too few images to be on both sides.
+    """
+    given = {sample.split for sample in dataset.samples}
+    if given == {None}:
+        assigned, leaked = _hold_out(dataset, groups, seed), frozenset[str]()
+    else:
+        assigned = [_with_test(sample, given) for sample in dataset.samples]
+        leaked = _leaked(assigned, groups)
+    kept = tuple(sample for sample in assigned if sample.id not in leaked)
+    found = replace(dataset, samples=kept)
+    for split in (Split.TRAIN, Split.TEST):
+        for label, count in replace(found, samples=found.of(split)).counts().items():
+            if not count:
+                raise DataError(
+                    f"class {label} has too few images: none is left for {split}; "
+                    "near-duplicates count as one"
+                )
+    return Assignment(found, tuple(sorted(leaked)))
+
+
+def _hold_out(dataset: Dataset, groups: npt.NDArray[np.int64], seed: int) -> list[Sample]:
+    labels = np.array([sample.label for sample in dataset.samples])
+    fewest = min(dataset.counts().items(), key=lambda item: item[1])
+    if fewest[1] < TEST_SHARE:
+        raise DataError(f"class {fewest[0]} has {fewest[1]} images; {TEST_SHARE} are the least")
+    splitter = StratifiedGroupKFold(TEST_SHARE, shuffle=True, random_state=seed)
+    _, held_out = next(splitter.split(labels, labels, groups))
+    chosen = frozenset(held_out.tolist())
+    return [
+        replace(sample, split=Split.TEST if row in chosen else Split.TRAIN)
+        for row, sample in enumerate(dataset.samples)
+    ]
+
+
+def _with_test(sample: Sample, given: set[Split | None]) -> Sample:
+    if sample.split is Split.VALIDATION and Split.TEST not in given:
+        return replace(sample, split=Split.TEST)
+    return sample
+
+
+def _leaked(samples: list[Sample], groups: npt.NDArray[np.int64]) -> frozenset[str]:
+    """The ids of images to learn from that are near-duplicates of a test image."""
+    numbers = groups.tolist()
+    judged = {n for n, sample in zip(numbers, samples, strict=True) if sample.split is Split.TEST}
+    return frozenset(
+        sample.id
+        for n, sample in zip(numbers, samples, strict=True)
+        if sample.split is not Split.TEST and n in judged
+    )
