@@ -73,8 +73,7 @@ def export(request: Export, repository: Repository) -> Bundle:
     """
     chosen = backbone(request.backbone)
     name = chosen.name if request.name is None else request.name
-    if not re.fullmatch(NAME_PATTERN, name):
-        raise ExportError(f"--name {name!r} is no name for a bundle: use a-z, 0-9, '_', '.', '-'")
+    check_name(name)
     weights = weights_source.load(chosen, request.weights)
     labels = read_labels(request.labels, weights_source.classes(chosen, weights))
     torch.manual_seed(request.seed)
@@ -88,7 +87,7 @@ def export(request: Export, repository: Repository) -> Bundle:
         created_by=request.command,
         parameters=parameters(module),
         seed=request.seed,
-        libraries=_libraries(),
+        libraries=libraries(),
     )
     with tempfile.TemporaryDirectory() as folder:
         fields = {
@@ -110,13 +109,13 @@ def write(
     *,
     seed: int = 0,
 ) -> Bundle:
-    """Write a network's bundle into an empty folder.
+    """Write a network's bundle into a folder.
 
     Args:
         network: in evaluation mode, float32.
         chosen: what the network is.
-        directory: an empty folder.
-        fields: the manifest's name, version, labels and provenance.
+        directory: a folder; what lies there becomes part of the bundle.
+        fields: the manifest's name, version, labels and provenance, and what training found.
         seed: of the golden inputs.
 
     Raises:
@@ -131,6 +130,8 @@ def write(
     return bundles.write_manifest(
         directory,
         {
+            "metrics": {},
+            "calibration": None,
             **fields,
             "preprocessing": preprocessing,
             "graphs": {graph: _spec(model) for graph, model in models.items()},
@@ -139,10 +140,18 @@ def write(
             "tolerances": Tolerances(),
             "explained_layer": explained,
             "default_explanation": "gradient" if explained is None else "gradcam",
-            "metrics": {},
-            "calibration": None,
         },
     )
+
+
+def check_name(name: str) -> None:
+    """Refuse a bundle's name before any work is done for it.
+
+    Raises:
+        ExportError: it is none.
+    """
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ExportError(f"--name {name!r} is no name for a bundle: use a-z, 0-9, '_', '.', '-'")
 
 
 def check(bundle: Bundle) -> None:
@@ -246,7 +255,8 @@ def _tensor_spec(value: ir.Value) -> TensorSpec:
     )
 
 
-def _libraries() -> dict[str, str]:
+def libraries() -> dict[str, str]:
+    """The versions of what a bundle is made with."""
     versions = {}
     for library in LIBRARIES:
         try:

@@ -36,11 +36,13 @@ def hold(served: npt.NDArray[np.floating], trained: npt.NDArray[np.floating]) ->
         )
 
 
-def run(model: Runner, crops: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float32]]:
-    """`logits` [N, K] and `embedding` [N, D] of `model.onnx` for uint8 crops [N, H, W, 3]."""
+def logits(model: Runner, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating]:
+    """What `model.onnx` answers: [N, K] for uint8 crops [N, H, W, 3].
+
+    Raises:
+        RuntimeFailure: the runtime failed.
+    """
     batches = np.split(crops, range(BATCH, len(crops), BATCH))
-    outputs = [model.run({"image": batch}) for batch in batches]
-    return {
-        name: np.concatenate([found[name] for found in outputs]).astype(np.float32)
-        for name in ("logits", "embedding")
-    }
+    return np.concatenate(
+        [np.asarray(model.run({"image": batch})["logits"], np.float32) for batch in batches]
+    )

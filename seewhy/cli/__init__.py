@@ -13,6 +13,7 @@ from seewhy.cli.export import export
 from seewhy.cli.models import models_group
 from seewhy.cli.reasons import reason
 from seewhy.cli.serve import serve
+from seewhy.cli.train import train
 
 
 def main() -> None:
@@ -48,5 +49,6 @@ def _application() -> typer.Typer:
     application.command(epilog=epilog("seewhy classify cat.jpg dog.png --top-k 3"))(classify)
     application.command(epilog=epilog("seewhy explain cat.jpg -o heat.png"))(explain)
     application.command(epilog=epilog("seewhy export --backbone resnet50"))(export)
+    application.command(epilog=epilog("seewhy train photos --output build/mine"))(train)
     application.add_typer(models_group(), name="models")
     return application

@@ -1,0 +1,126 @@
+"""From a folder of photos to a model that serves."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+from models.bundle import Bundle
+from models.errors import DataError, ExportError
+from models.repository import Repository
+from seewhy import inprocess
+from service.settings import Settings
+from training.train import Trained, Training, train
+
+CLASSES = 4
+IMAGES = 240
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """scikit-learn's handwritten digits as photos; every fourth is set apart."""
+    root = tmp_path_factory.mktemp("data") / "Handwritten digits"
+    images, labels = load_digits(n_class=CLASSES, return_X_y=True)
+    for number, (pixels, label) in enumerate(zip(images[:IMAGES], labels, strict=False)):
+        split = "val" if number % 4 == 0 else "train"
+        path = root / split / f"digit {label}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grey = Image.fromarray((pixels.reshape(8, 8) * 15).astype(np.uint8))
+        grey.resize((32, 32), Image.Resampling.BICUBIC).save(path)
+    return root
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return Repository(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture(scope="module")
+def trained(digits: Path, repository: Repository) -> Trained:
+    lines: list[str] = []
+    found = train(Training(digits, "lenet5", "none"), repository, lines.append)
+    assert any("held out" in line for line in lines)
+    return found
+
+
+def test_random_features_are_enough_for_digits(trained: Trained, digits: Path) -> None:
+    # Logistic regression on the pixels themselves, as scikit-learn fits it.
+    sides = {}
+    for split in ("train", "val"):
+        files = sorted((digits / split).glob("*/*.png"))
+        pixels = np.stack([np.asarray(Image.open(file)).ravel() / 255 for file in files])
+        sides[split] = pixels, [file.parent.name for file in files]
+    pixels_alone = LogisticRegression(max_iter=1000).fit(*sides["train"]).score(*sides["val"])
+
+    assert trained.test.top1 >= pixels_alone - 0.05
+
+
+def test_the_service_is_as_good_as_the_manifest_says(
+    trained: Trained, repository: Repository, digits: Path
+) -> None:
+    files = sorted((digits / "val").glob("*/*.png"))
+
+    async def answers() -> list[tuple[str, bool, float]]:
+        async with inprocess.service(Settings(repository=repository.root)) as client:
+            found = [await client.classify(file) for file in files]
+        return [
+            (one.predictions[0].label, one.calibrated, one.predictions[0].probability)
+            for one in found
+        ]
+
+    labels, calibrated, probabilities = zip(*asyncio.run(answers()), strict=True)
+
+    right = [label == file.parent.name for label, file in zip(labels, files, strict=True)]
+    metrics = trained.bundle.manifest.metrics
+    assert np.mean(right) == metrics["top1"]
+    assert all(calibrated)
+    assert abs(np.mean(probabilities) - np.mean(right)) < 0.1
+
+
+def test_the_bundle_says_what_it_was_made_of(trained: Trained) -> None:
+    manifest = trained.bundle.manifest
+
+    assert str(trained.bundle) == "handwritten_digits version 1"
+    assert manifest.labels == tuple(f"digit {label}" for label in range(CLASSES))
+    assert manifest.provenance.created_by == (
+        "seewhy train 'Handwritten digits' --backbone lenet5 --weights none"
+    )
+    assert manifest.provenance.data_fingerprint is not None
+    assert manifest.calibration is not None
+    assert manifest.calibration.conformal is not None
+
+
+def test_the_reference_holds_what_was_learned_from(trained: Trained, digits: Path) -> None:
+    reference = np.load(trained.bundle.directory / "reference.npz")
+
+    files = {file.relative_to(digits).as_posix() for file in (digits / "train").glob("*/*.png")}
+    assert set(reference["ids"].tolist()) <= files
+    assert len(reference["embedding"]) == len(reference["labels"]) == len(reference["ids"])
+    assert reference["embedding"].dtype == np.float16
+
+
+def test_one_seed_makes_one_model(digits: Path, trained: Trained, repository: Repository) -> None:
+    again = train(Training(digits, "lenet5", "none"), repository, lambda _: None)
+
+    def weights(bundle: Bundle) -> bytes:
+        return (bundle.directory / "weights.bin").read_bytes()
+
+    assert again.bundle.manifest.version == 2
+    assert weights(again.bundle) == weights(trained.bundle)
+    assert again.bundle.manifest.metrics == trained.bundle.manifest.metrics
+
+
+def test_a_name_that_is_none_is_refused_before_any_work(
+    tmp_path: Path, repository: Repository
+) -> None:
+    with pytest.raises(ExportError, match="no name for a bundle"):
+        train(Training(tmp_path, name="My Model"), repository, lambda _: None)
+
+
+def test_photos_that_are_not_there_are_an_error(tmp_path: Path, repository: Repository) -> None:
+    with pytest.raises(DataError, match="photos cannot be read"):
+        train(Training(tmp_path / "photos", "lenet5", "none"), repository, lambda _: None)

@@ -1,0 +1,196 @@
+"""`seewhy train`: from a user's photos to a bundle in the repository."""
+
+import re
+import shlex
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from models import bundle as bundles
+from models.bundle import Bundle
+from models.manifest import Calibration, Graph, Provenance
+from models.repository import Repository
+from service.core.classification import softmax
+from service.runtime.loading import open_graph
+from service.runtime.providers import Provider, choose
+from training import calibrate, export, features, gate, heads, probe
+from training import weights as weights_source
+from training.backbones import Backbone, backbone, parameters
+from training.data.crops import crops
+from training.data.dataset import Sample, Split
+from training.data.preparation import Prepared, prepare
+from training.evaluate import Evaluation, evaluate
+from training.instrument import Instrumented
+from training.probe import Classifier, Probe
+from training.weights import Weights
+
+REFERENCE = "reference.npz"
+
+Say = Callable[[str], None]
+"""Takes one line of progress."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What to train.
+
+    `weights` is as `training.weights.load` takes it; `name` the bundle's, by default the
+    data's.
+    """
+
+    data: Path
+    backbone: str = "efficientnet_lite0"
+    weights: str = "package"
+    name: str | None = None
+    seed: int = 0
+
+    @property
+    def bundle_name(self) -> str:
+        """The name that the bundle gets."""
+        plain = re.sub(r"[^a-z0-9]+", "_", self.data.resolve().name.lower()).strip("_")
+        return plain if self.name is None else self.name
+
+    @property
+    def command(self) -> str:
+        """The command that trains this again; files stand without their folders."""
+        options = ["--backbone", self.backbone, "--weights", Path(self.weights).name]
+        options += [] if self.name is None else ["--name", self.name]
+        options += [] if self.seed == 0 else ["--seed", str(self.seed)]
+        return shlex.join(["seewhy", "train", self.data.resolve().name, *options])
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A published bundle, and how good it is on images that nothing was fitted to."""
+
+    bundle: Bundle
+    test: Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class _Images:
+    """Labelled crops: `crops` uint8 [N, H, W, 3], `labels` int64 [N]."""
+
+    samples: tuple[Sample, ...]
+    crops: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+
+def train(request: Training, repository: Repository, say: Say) -> Trained:
+    """Fit a probe on a backbone's features, judge it, calibrate it, and publish the bundle.
+
+    Raises:
+        DataError: the images cannot be learned from.
+        WeightsError: the weights cannot be had or do not fit.
+        ExportError: the backbone cannot be exported, or the export is not exact.
+        GoldenMismatch: a graph does not compute what PyTorch does.
+    """
+    export.check_name(request.bundle_name)
+    chosen = backbone(request.backbone)
+    weights = weights_source.load(chosen, request.weights)
+    data = prepare(request.data, seed=request.seed)
+    for finding in data.findings():
+        say(finding)
+    network = _network(chosen, weights, len(data.dataset.labels), seed=request.seed)
+    learning = _read(data.dataset.of(Split.TRAIN, Split.VALIDATION, Split.CALIBRATION), chosen)
+    embedding = features.embeddings(network, learning.crops)
+    best = _best_probe(embedding, learning, data, seed=request.seed)
+    say(f"{best.classifier} probe: cross-validated log loss {best.loss:.3f}")
+    heads.fold(network.module, best.head)
+    with tempfile.TemporaryDirectory() as folder:
+        _save_reference(Path(folder) / REFERENCE, embedding, learning)
+        fields = {
+            "name": request.bundle_name,
+            "version": repository.next_version(request.bundle_name),
+            "labels": data.dataset.labels,
+            "provenance": _provenance(request, chosen, weights, network, data),
+            "calibration": _calibration(best, embedding, learning),
+        }
+        staged = export.write(network, chosen, Path(folder), fields, seed=request.seed)
+        export.check(staged)
+        test = _judge(staged, network, learning, _read(data.dataset.of(Split.TEST), chosen))
+        judged = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": test.metrics}
+        bundles.write_manifest(staged.directory, judged)
+        return Trained(repository.publish(staged.directory), test)
+
+
+def _read(samples: tuple[Sample, ...], chosen: Backbone) -> _Images:
+    labels = np.array([sample.label for sample in samples], dtype=np.int64)
+    return _Images(samples, crops(samples, chosen.preprocessing), labels)
+
+
+def _network(chosen: Backbone, weights: Weights, classes: int, *, seed: int) -> Instrumented:
+    """The backbone with its weights, and a fresh head for the data's classes."""
+    torch.manual_seed(seed)
+    known = weights_source.classes(chosen, weights)
+    module = chosen.build(classes if known is None else known)
+    weights_source.apply(module, weights)
+    heads.attach(module, classes)
+    return Instrumented(module, chosen, chosen.preprocessing).eval()
+
+
+def _best_probe(
+    embedding: npt.NDArray[np.float32], images: _Images, data: Prepared, *, seed: int
+) -> Probe:
+    groups = np.array([data.groups[sample.id] for sample in images.samples])
+    splits = probe.folds(images.labels, groups, seed=seed)
+    found = [probe.fit(embedding, images.labels, kind, splits) for kind in Classifier]
+    return min(found, key=lambda candidate: candidate.loss)
+
+
+def _save_reference(path: Path, embedding: npt.NDArray[np.float32], images: _Images) -> None:
+    """`reference.npz`: `embedding` float16 [M, D], `labels` int64 [M], `ids` [M]."""
+    np.savez_compressed(
+        path,
+        embedding=embedding.astype(np.float16),
+        labels=images.labels,
+        ids=np.array([sample.id for sample in images.samples]),
+    )
+
+
+def _provenance(
+    request: Training, chosen: Backbone, weights: Weights, network: Instrumented, data: Prepared
+) -> Provenance:
+    return Provenance(
+        backbone=chosen.name,
+        weights=weights.source,
+        licence=weights.licence,
+        created_by=request.command,
+        parameters=parameters(network.module),
+        seed=request.seed,
+        data_fingerprint=data.fingerprint,
+        libraries=export.libraries(),
+    )
+
+
+def _calibration(best: Probe, embedding: npt.NDArray[np.float32], images: _Images) -> Calibration:
+    """Fitted on each image's logits from a head that has not seen it.
+
+    The head that serves has seen more images than those heads, so what is promised holds for
+    slightly worse answers than it gives.
+    """
+    temperature = calibrate.fit_temperature(best.held_out, images.labels)
+    probabilities = softmax(best.held_out, temperature)
+    return Calibration(
+        temperature=temperature,
+        conformal=calibrate.fit_conformal(probabilities, images.labels),
+        ood=calibrate.fit_ood(best.held_out, embedding),
+    )
+
+
+def _judge(staged: Bundle, network: Instrumented, learning: _Images, test: _Images) -> Evaluation:
+    """Hold the export against the network, then judge what will be served."""
+    model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
+    gate.hold(gate.logits(model, learning.crops), features.logits(network, learning.crops))
+    calibration = staged.manifest.calibration
+    return evaluate(
+        gate.logits(model, test.crops),
+        test.labels,
+        staged.manifest.labels,
+        temperature=1.0 if calibration is None else calibration.temperature,
+    )
