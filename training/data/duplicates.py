@@ -1,5 +1,7 @@
 """Images that show the same: copies, and the same photo saved or scaled anew."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array
@@ -42,3 +44,16 @@ def groups(hashes: npt.NDArray[np.uint8], *, distance: int = NEAR) -> npt.NDArra
     near = coo_array((np.ones(len(where[0]), dtype=bool), where), shape=(len(words), len(words)))
     _, numbers = connected_components(near, directed=False)
     return np.asarray(numbers, dtype=np.int64)
+
+
+def conflicts(groups: npt.NDArray[np.int64], labels: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """The rows of each group of near-duplicates that do not all have one label.
+
+    Args:
+        groups: int64 [N], a number that near-duplicates share.
+        labels: each image's, N of them.
+    """
+    members: dict[int, list[int]] = {}
+    for row, number in enumerate(groups.tolist()):
+        members.setdefault(number, []).append(row)
+    return tuple(tuple(rows) for rows in members.values() if len({labels[row] for row in rows}) > 1)

@@ -1,6 +1,6 @@
 """Images in folders: a folder for each class, perhaps below one for each split."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from models.errors import DataError
@@ -18,7 +18,7 @@ SPLITS = {
 }
 """What folders of splits are called."""
 
-Parts = Mapping[Split | None, list[Path]]
+Parts = dict[Split | None, list[Path]]
 """The folders of classes in each split; None where nobody has split the images."""
 
 
@@ -39,7 +39,9 @@ def read(root: Path) -> Dataset:
             raise DataError(
                 f"{root} has folders of splits and others beside them: {', '.join(strangers)}"
             )
-        parts: Parts = {SPLITS[folder.name]: _folders(folder) for folder in folders}
+        parts: Parts = {}
+        for folder in folders:  # two names, as val and valid, may mean one split
+            parts.setdefault(SPLITS[folder.name], []).extend(_folders(folder))
     else:
         parts = {None: folders}
     return _dataset(root, parts)

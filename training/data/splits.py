@@ -28,8 +28,8 @@ class Assignment:
 def assign(dataset: Dataset, groups: npt.NDArray[np.int64], *, seed: int) -> Assignment:
     """Give every image a split, near-duplicates the same one.
 
-    The user's splits stand; a validation split without a test split is the test. Where there
-    is neither, a fifth of each class is held out.
+    The user's splits stand; a validation split without a test split is the test. Where all
+    is for training, a fifth of each class is held out.
 
     Args:
         dataset: of readable images.
@@ -40,7 +40,7 @@ def assign(dataset: Dataset, groups: npt.NDArray[np.int64], *, seed: int) -> Ass
         DataError: a class has too few images to be on both sides.
     """
     given = {sample.split for sample in dataset.samples}
-    if given == {None}:
+    if given <= {None, Split.TRAIN}:
         assigned, leaked = _hold_out(dataset, groups, seed), frozenset[str]()
     else:
         assigned = [_with_test(sample, given) for sample in dataset.samples]
@@ -62,6 +62,11 @@ def _hold_out(dataset: Dataset, groups: npt.NDArray[np.int64], seed: int) -> lis
     fewest = min(dataset.counts().items(), key=lambda item: item[1])
     if fewest[1] < TEST_SHARE:
         raise DataError(f"class {fewest[0]} has {fewest[1]} images; {TEST_SHARE} are the least")
+    if (different := len(np.unique(groups))) < TEST_SHARE:
+        raise DataError(
+            f"there are {different} different images; {TEST_SHARE} are the least, and "
+            "near-duplicates count as one"
+        )
     splitter = StratifiedGroupKFold(TEST_SHARE, shuffle=True, random_state=seed)
     _, held_out = next(splitter.split(labels, labels, groups))
     chosen = frozenset(held_out.tolist())

@@ -17,6 +17,13 @@ from training.data.dataset import Dataset, Sample
 HASH_SIDE = 16
 """A perceptual hash has this many bits squared; 64 would not tell textures apart."""
 
+FLAT = 8
+"""Grey levels that a small copy of an image must span, or it counts as blank.
+
+A perceptual hash knows no contrast, so that all blank images are alike to it. The flattest
+of 1,344 photos of grey metal spans 56 levels.
+"""
+
 
 @dataclass(frozen=True)
 class Unreadable:
@@ -30,9 +37,9 @@ class Unreadable:
 class Survey:
     """What is in a data set.
 
-    `dataset` holds the readable images alone. `hashes` is uint8 [N, 32], a perceptual hash
-    of each in their order. `fingerprint` is 64 hexadecimal digits that depend on contents
-    and labels, and on no path or order.
+    `dataset` holds the readable images alone. `hashes` is uint8 [N, 32], in their order: a
+    perceptual hash of each, or for a blank image the hash of its content. `fingerprint` is
+    64 hexadecimal digits that depend on contents and labels, and on no path or order.
     """
 
     dataset: Dataset
@@ -61,7 +68,12 @@ def survey(dataset: Dataset) -> Survey:
     readable = replace(dataset, samples=tuple(look.sample for look in looks))
     for label, count in readable.counts().items():
         if not count:
-            raise DataError(f"no image of {label} can be read: {unreadable[0].reason}")
+            reason = next(
+                look.reason
+                for sample, look in zip(dataset.samples, seen, strict=True)
+                if isinstance(look, Unreadable) and dataset.labels[sample.label] == label
+            )
+            raise DataError(f"no image of {label} can be read: {reason}")
     return Survey(
         readable, unreadable, np.stack([look.hash for look in looks]), _fingerprint(looks, dataset)
     )
@@ -73,8 +85,17 @@ def _look(sample: Sample) -> _Look | Unreadable:
         photo = upright_photo(data)
     except (ImageError, OSError) as error:
         return Unreadable(sample.id, str(error))
-    bits = imagehash.phash(Image.fromarray(photo), hash_size=HASH_SIDE).hash
-    return _Look(sample, hashlib.sha256(data).hexdigest(), np.packbits(bits))
+    content = hashlib.sha256(data)
+    return _Look(sample, content.hexdigest(), _perceptual(photo, content.digest()))
+
+
+def _perceptual(photo: npt.NDArray[np.uint8], content: bytes) -> npt.NDArray[np.uint8]:
+    """uint8 [32]: a perceptual hash, or for a blank image that of its content."""
+    side = HASH_SIDE * 4  # imagehash's own, which leaves an image of this size as it is
+    small = Image.fromarray(photo).convert("L").resize((side, side), Image.Resampling.LANCZOS)
+    if np.ptp(np.asarray(small)) < FLAT:
+        return np.frombuffer(content, dtype=np.uint8)
+    return np.packbits(imagehash.phash(small, hash_size=HASH_SIDE).hash)
 
 
 def _fingerprint(looks: Iterable[_Look], dataset: Dataset) -> str:

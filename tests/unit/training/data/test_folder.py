@@ -49,6 +49,17 @@ def test_folders_of_splits_are_the_users_word(
     }
 
 
+def test_two_names_of_a_split_are_one_split(tmp_path: Path, save: Save, noise: Image.Image) -> None:
+    files = ["train/cat/a.png", "train/dog/b.png", "val/cat/c.png", "valid/cat/d.png"]
+    for file in files:
+        save(file, noise)
+
+    found = folder.read(tmp_path)
+
+    assert [sample.id for sample in found.samples] == files
+    assert [sample.id for sample in found.of(Split.VALIDATION)] == files[2:]
+
+
 def test_what_is_hidden_or_no_image_is_passed_over(
     tmp_path: Path, save: Save, noise: Image.Image
 ) -> None:

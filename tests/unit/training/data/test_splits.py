@@ -56,6 +56,15 @@ def test_near_duplicates_stay_together(seed: int) -> None:
     assert all(len(side) == 1 for side in sides.values())
 
 
+def test_a_fifth_is_held_out_where_the_user_has_only_said_train() -> None:
+    labels = [0] * 20 + [1] * 10
+
+    found = assign(dataset(labels, [Split.TRAIN] * 30), np.arange(30), seed=0)
+
+    assert found == assign(dataset(labels), np.arange(30), seed=0)
+    assert Counter(sample.label for sample in found.dataset.of(Split.TEST)) == {0: 4, 1: 2}
+
+
 def test_a_validation_split_without_a_test_split_is_the_test() -> None:
     whole = dataset([0, 1, 0, 1], [Split.TRAIN, Split.TRAIN, Split.VALIDATION, Split.VALIDATION])
 
@@ -87,6 +96,7 @@ def test_a_copy_of_what_the_user_set_apart_is_not_learned_from() -> None:
     [
         ([0] * 9 + [1] * 4, range(13), "class class1 has 4 images; 5 are the least"),
         ([0] * 10 + [1] * 5, [*range(10), 99, 99, 99, 99, 99], "class class1 has too few images"),
+        ([0] * 9 + [1] * 9, [0] * 9 + [1] * 9, "there are 2 different images; 5 are the least"),
     ],
 )
 def test_a_class_that_cannot_be_on_both_sides_is_named(

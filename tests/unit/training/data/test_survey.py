@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.spatial.distance import cdist
+from sklearn.datasets import load_digits
 
 from models.errors import DataError
 from training.data import duplicates, folder
@@ -40,6 +41,7 @@ def test_a_class_of_broken_images_cannot_be_learned(
     tmp_path: Path, save: Save, photos: Photos
 ) -> None:
     save("cat/a.png", photos["cat"])
+    (tmp_path / "cat" / "other.jpg").touch()
     (tmp_path / "dog").mkdir()
     (tmp_path / "dog" / "b.jpg").write_bytes(b"\xff\xd8\xff broken")
 
@@ -79,6 +81,40 @@ def test_a_photo_saved_anew_is_found_and_another_is_not(
         for number in np.flatnonzero(np.bincount(groups) > 1)
     ]
     assert alike == [{"class0/coffee.png", "class0/copy.jpg"}]
+
+
+def test_blank_images_are_alike_only_if_they_are_copies(
+    tmp_path: Path, save: Save, photos: Photos
+) -> None:
+    save_all(save, photos)
+    for name, colour in {"white": 255, "grey": 128, "black": 0}.items():
+        save(f"class0/{name}.png", Image.new("L", (40, 30), colour))
+    save("class1/copy.png", Image.new("L", (40, 30), 128))
+    pixels = np.random.default_rng(0).integers(100, 105, (60, 80), dtype=np.uint8)
+    save("class1/paper.png", Image.fromarray(pixels))
+
+    found = survey(folder.read(tmp_path))
+    groups = duplicates.groups(found.hashes)
+
+    labels = [sample.label for sample in found.dataset.samples]
+    (rows,) = duplicates.conflicts(groups, labels)
+    assert [found.dataset.samples[row].id for row in rows] == ["class0/grey.png", "class1/copy.png"]
+    assert len(set(groups.tolist())) == len(groups) - 1
+
+
+def test_near_duplicates_with_one_label_are_no_conflict() -> None:
+    assert duplicates.conflicts(np.array([0, 1, 0, 2, 1, 0]), [5, 5, 5, 6, 6, 5]) == ((1, 4),)
+
+
+def test_handwritten_digits_are_told_apart(tmp_path: Path, save: Save) -> None:
+    images, labels = load_digits(return_X_y=True)
+    for number, (pixels, label) in enumerate(zip(images[:200], labels, strict=False)):
+        grey = Image.fromarray((pixels.reshape(8, 8) * 15).astype(np.uint8))
+        save(f"{label}/{number}.png", grey.resize((32, 32), Image.Resampling.BICUBIC))
+
+    groups = duplicates.groups(survey(folder.read(tmp_path)).hashes)
+
+    assert len(set(groups.tolist())) == 200
 
 
 def test_groups_are_the_components_of_scipys_distances() -> None:
