@@ -52,7 +52,7 @@ class Training:
     @property
     def bundle_name(self) -> str:
         """The name that the bundle gets."""
-        plain = re.sub(r"[^a-z0-9]+", "_", self.data.resolve().name.lower()).strip("_")
+        plain = re.sub(r"[^a-z0-9]+", "_", self.data.resolve().stem.lower()).strip("_")
         return plain if self.name is None else self.name
 
     @property

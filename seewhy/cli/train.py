@@ -17,7 +17,9 @@ def train(
     data: Annotated[
         Path,
         typer.Argument(
-            metavar="DATA", help="Folder of photos: LABEL/…, or train/LABEL/… and val/LABEL/…."
+            metavar="DATA",
+            help="Folder of photos: LABEL/…, or train/LABEL/… and val/LABEL/…; or a .csv or "
+            ".parquet table with path, label and perhaps split; or WebDataset .tar shards.",
         ),
     ],
     *,

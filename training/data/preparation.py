@@ -1,10 +1,10 @@
-"""From a user's folder to a data set that can be learned from, and what was found in it."""
+"""From what a user names to a data set that can be learned from, and what was found in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data import duplicates, folder, splits
+from training.data import duplicates, sources, splits
 from training.data.dataset import Dataset, Split
 from training.data.survey import Unreadable, survey
 
@@ -17,7 +17,8 @@ class Prepared:
     """A data set whose every image has a split.
 
     `unreadable` and `leaked` images (see `splits.Assignment`) are left out of it.
-    `groups` gives each image's id a number that near-duplicates share.
+    `groups` gives each image's id a number that near-duplicates share; `conflicts` are the
+    ids of near-duplicates with different labels.
     """
 
     dataset: Dataset
@@ -25,6 +26,7 @@ class Prepared:
     groups: dict[str, int]
     unreadable: tuple[Unreadable, ...]
     leaked: tuple[str, ...]
+    conflicts: tuple[tuple[str, ...], ...]
 
     def findings(self) -> Iterator[str]:
         """What a user should know of the data, a line each."""
@@ -38,20 +40,26 @@ class Prepared:
         if self.leaked:
             named = ", ".join(self.leaked[:FEW]) + ("" if len(self.leaked) <= FEW else ", …")
             yield f"left out: {len(self.leaked)} near-duplicates of held-out images: {named}"
+        for conflict in self.conflicts:
+            yield f"near-duplicates with different labels: {', '.join(conflict)}"
 
 
-def prepare(root: Path, *, seed: int) -> Prepared:
-    """Find, read, compare and split the images of a folder.
+def prepare(path: Path, *, seed: int) -> Prepared:
+    """Find, read, compare and split the images; see `sources.read`.
 
     Raises:
         DataError: they cannot be learned from.
     """
-    found = survey(folder.read(root))
+    found = survey(sources.read(path))
     groups = duplicates.groups(found.hashes)
     assignment = splits.assign(found.dataset, groups, seed=seed)
-    numbers = dict(
-        zip((sample.id for sample in found.dataset.samples), groups.tolist(), strict=True)
-    )
+    samples = found.dataset.samples
+    conflicts = duplicates.conflicts(groups, [sample.label for sample in samples])
     return Prepared(
-        assignment.dataset, found.fingerprint, numbers, found.unreadable, assignment.leaked
+        assignment.dataset,
+        found.fingerprint,
+        {sample.id: number for sample, number in zip(samples, groups.tolist(), strict=True)},
+        found.unreadable,
+        assignment.leaked,
+        tuple(tuple(samples[row].id for row in rows) for rows in conflicts),
     )

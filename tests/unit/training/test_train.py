@@ -122,5 +122,5 @@ def test_a_name_that_is_none_is_refused_before_any_work(
 
 
 def test_photos_that_are_not_there_are_an_error(tmp_path: Path, repository: Repository) -> None:
-    with pytest.raises(DataError, match="photos cannot be read"):
+    with pytest.raises(DataError, match="photos does not exist"):
         train(Training(tmp_path / "photos", "lenet5", "none"), repository, lambda _: None)
