@@ -52,7 +52,9 @@ class Training:
     @property
     def bundle_name(self) -> str:
         """The name that the bundle gets."""
-        plain = re.sub(r"[^a-z0-9]+", "_", self.data.resolve().stem.lower()).strip("_")
+        data = self.data.resolve()
+        given = data.name if data.is_dir() else data.stem
+        plain = re.sub(r"[^a-z0-9]+", "_", given.lower()).strip("_")
         return plain if self.name is None else self.name
 
     @property

@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 BLOCK = 512
-"""Rows compared with all others at a time; 20,000 images then take some tens of megabytes."""
+"""Rows compared with all others at a time; 20,000 images then take about 100 MB."""
 
 
 NEAR = 8

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-import webdataset  # type: ignore[import-untyped]
+import webdataset
 from PIL import Image
 
 from models.errors import DataError

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 import pytest
 from PIL import Image
 from pyarrow import parquet
