@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any, Final
 
 import timm
-import torch
 import torchvision
 from timm.models import PretrainedCfg
 from torch import nn
@@ -182,9 +181,3 @@ def _timm_preprocessing(key: str) -> Preprocessing:
         mean=tuple(config.mean),
         std=tuple(config.std),
     )
-
-
-def example(preprocessing: Preprocessing, batch: int, *, seed: int = 0) -> torch.Tensor:
-    """A seeded random batch: float32 [batch, 3, H, W], uniform in [0, 1)."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand(batch, 3, *preprocessing.crop, generator=generator)

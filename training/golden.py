@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 
 from training.backbones import Layout
+from training.examples import smooth_noise
 from training.instrument import Instrumented
 
 IMAGES = 2
@@ -17,8 +18,7 @@ def golden(
 ) -> dict[str, npt.NDArray[np.generic]]:
     """The arrays of `golden.npz`; see `models.golden`.
 
-    The images are seeded smooth colour noise: free of any licence, and nearer to photos
-    than white noise.
+    The images are seeded smooth noise; see `training.examples`.
     """
     generator = torch.Generator().manual_seed(seed)
     image = smooth_noise(IMAGES, size, generator)
@@ -58,14 +58,6 @@ def to_grid(layer: torch.Tensor, layout: Layout) -> torch.Tensor:
     patches = layer[:, 1:].permute(0, 2, 1)
     side = round(patches.shape[2] ** 0.5)
     return patches.reshape(*patches.shape[:2], side, side)
-
-
-def smooth_noise(count: int, size: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
-    """uint8 [count, H, W, 3]: noise on a coarse grid, interpolated, with a little grain."""
-    coarse = torch.rand(count, 3, 7, 7, generator=generator, dtype=torch.float64)
-    smooth = torch.nn.functional.interpolate(coarse, size, mode="bilinear", align_corners=True)
-    grain = torch.rand(count, 3, *size, generator=generator, dtype=torch.float64)
-    return ((0.9 * smooth + 0.1 * grain) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def _stored(tensor: torch.Tensor) -> npt.NDArray[np.generic]:

@@ -28,11 +28,13 @@ def randomize(network: nn.Module, image: torch.Tensor, *, seed: int = 0) -> None
         A layer is brought to unit size as a whole. Channel by channel, those that happen to
         be weak would be enlarged, and with them the rounding errors, which are as large in
         every channel: from layer to layer until no digit is left (Yang et al. 2019, A mean
-        field theory of batch normalization).
+        field theory of batch normalization). Half of each channel's mean is taken away: with
+        all of it, images come to look alike; without it, small differences grow.
         """
         channels = inputs[0].shape[1]
-        size = inputs[0].square().mean().sqrt()
-        norm.running_mean = 0.1 * size * torch.randn(channels, generator=generator)
+        half = inputs[0].mean(dim=(0, 2, 3)) / 2
+        size = (inputs[0] - half[:, None, None]).square().mean().sqrt()
+        norm.running_mean = half + 0.1 * size * torch.randn(channels, generator=generator)
         norm.running_var = size.square() * (0.5 + torch.rand(channels, generator=generator))
 
     with torch.no_grad():

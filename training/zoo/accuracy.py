@@ -13,56 +13,21 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy import stats
 from torch import nn
 
 from models.golden import cosine, relative_l2
 from service.runtime.session import OnnxSession
-from training.backbones import Backbone, example
+from training.backbones import Layout
 from training.instrument import Instrumented
+from training.zoo.problem import Array, Problem
 
 CLASSES = 1000
-BATCHES = (1, 2, 3, 1, 2, 3)
+BATCHES = (1, 2, 3) * 4
 """Sizes to check; 3 is the one that a trace could confuse with the channels."""
 
-Array = npt.NDArray[np.float64]
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A random batch, with the inputs of the gradient graph."""
-
-    image: torch.Tensor
-    cotangent: torch.Tensor
-    softmax_weight: torch.Tensor
-
-    @classmethod
-    def draw(cls, chosen: Backbone, batch: int, *, seed: int) -> "Problem":
-        """A problem of that batch size."""
-        generator = torch.Generator().manual_seed(100 + seed)
-        return cls(
-            image=example(chosen.preprocessing, batch, seed=200 + seed),
-            cotangent=torch.randn(batch, CLASSES, generator=generator),
-            softmax_weight=torch.rand(batch, generator=generator),
-        )
-
-    @property
-    def feeds(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The gradient graph's inputs."""
-        return {name: tensor.numpy() for name, tensor in vars(self).items()}
-
-    def solve(self, network: Instrumented) -> tuple[Array, Array]:
-        """Logits and input gradient by autograd, in the network's dtype."""
-        dtype = network.mean.dtype
-        image = self.image.to(dtype, copy=True).requires_grad_()
-        logits = network(image).logits
-        softmax = logits.detach().softmax(dim=1)
-        seed = self.cotangent.to(dtype) + self.softmax_weight.to(dtype)[:, None] * softmax
-        (gradient,) = torch.autograd.grad(logits, image, seed)
-        return logits.detach().double().numpy(), gradient.double().numpy()
 
 
 @dataclass(frozen=True)
@@ -80,7 +45,9 @@ class ImageErrors:
 class Accuracy:
     """The errors over all images.
 
-    `logits` is the worst relative L2 error of a batch. The others are medians over images:
+    `logits` is the worst relative L2 error of a batch, in any of the graphs. `spread` is how
+    far images' logits are from their mean, relative to the logits (L2): what of them depends
+    on the image at all. The others are medians over images:
     `median_ratio` of our median errors, over that of PyTorch's; `cosine_loss` and
     `torch_cosine_loss` of one less the cosine. `worst_cosine_loss` is our largest, and
     `cosine_p` the p-value of our cosines' being no lower than PyTorch's (Wilcoxon's
@@ -88,6 +55,7 @@ class Accuracy:
     """
 
     logits: float
+    spread: float
     median_ratio: float
     cosine_loss: float
     torch_cosine_loss: float
@@ -96,23 +64,41 @@ class Accuracy:
 
 
 def measure(
-    problems: list[Problem], network: Instrumented, exact: Instrumented, session: OnnxSession
+    problems: list[Problem],
+    networks: tuple[Instrumented, Instrumented],
+    layout: Layout,
+    model: OnnxSession,
+    gradient: OnnxSession,
 ) -> Accuracy:
-    """Solve each problem three ways: on the session, in float32, and exactly."""
-    logits, ours, theirs = [], [], []
+    """Solve each problem on the sessions and by autograd, in float32 and in float64.
+
+    Args:
+        problems: random batches.
+        networks: the network in float32, and its copy in float64.
+        layout: of the explained layer.
+        model: of `model.onnx`.
+        gradient: of `gradient.onnx`.
+    """
+    errors, logits, ours, theirs = [], [], [], []
     for problem in problems:
-        outputs = session.run(problem.feeds)
-        expected_logits, expected = problem.solve(exact)
-        _, by_torch = problem.solve(network)
-        logits.append(relative_l2(outputs["logits"].astype(np.float64), expected_logits))
-        gradients = outputs["input_gradient"].astype(np.float64)
-        ours += list(map(_errors, gradients, expected))
-        theirs += list(map(_errors, by_torch, expected))
-    return summarize(float(np.max(logits)), ours, theirs)
+        by_torch, exact = (problem.solve(network, layout) for network in networks)
+        outputs = gradient.run(problem.feeds)
+        served = model.run({"image": problem.pixels})
+        errors += [
+            relative_l2(found["logits"].astype(np.float64), exact["logits"])
+            for found in (outputs, served)
+        ]
+        logits.append(exact["logits"])
+        truth = exact["input_gradient"]
+        ours += list(map(_errors, outputs["input_gradient"].astype(np.float64), truth))
+        theirs += list(map(_errors, by_torch["input_gradient"], truth))
+    return summarize(float(np.max(errors)), np.concatenate(logits), ours, theirs)
 
 
-def summarize(logits: float, ours: list[ImageErrors], theirs: list[ImageErrors]) -> Accuracy:
-    """Sum up the errors of our gradients and of PyTorch's on the same images."""
+def summarize(
+    logits_error: float, logits: Array, ours: list[ImageErrors], theirs: list[ImageErrors]
+) -> Accuracy:
+    """Sum up the logits [N, K], and the errors of our gradients and PyTorch's on N images."""
     median, torch_median = (
         float(np.median([image.median for image in images])) for images in (ours, theirs)
     )
@@ -120,7 +106,8 @@ def summarize(logits: float, ours: list[ImageErrors], theirs: list[ImageErrors])
         np.array([image.cosine_loss for image in images]) for images in (ours, theirs)
     )
     return Accuracy(
-        logits=logits,
+        logits=logits_error,
+        spread=relative_l2(np.broadcast_to(logits.mean(axis=0), logits.shape), logits),
         median_ratio=median / torch_median,
         cosine_loss=float(np.median(losses)),
         torch_cosine_loss=float(np.median(torch_losses)),

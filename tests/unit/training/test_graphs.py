@@ -72,7 +72,7 @@ def test_float32_gradients_are_as_good_as_those_of_pytorch(exported: Export, nam
 def test_gradients_in_double_precision_are_exact(exported: Export, name: str) -> None:
     backbone, images = exported(name), slice(0, 2)
     feeds = {
-        key: values.astype(np.float64) for key, values in backbone.problem.feeds(images).items()
+        key: values.astype(np.float64) for key, values in backbone.problem.of(images).feeds.items()
     }
     for graph, key in backbone.gradients:
         model = backbone.float64_graphs[graph]

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from models.errors import ExportError
-from training.backbones import Backbone, backbone, example
+from training.backbones import Backbone, backbone
+from training.examples import example
 from training.instrument import Instrumented, last_linear
 
 CLASSES = 7

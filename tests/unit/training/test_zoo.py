@@ -24,9 +24,11 @@ GOOD = Row(
     name="some_net",
     parameters=1_000_000,
     megabytes=4.1,
-    session_megabytes=9.0,
+    model_megabytes=6.0,
+    gradient_megabytes=9.0,
     accuracy=Accuracy(
         logits=2e-7,
+        spread=0.3,
         median_ratio=0.9,
         cosine_loss=1e-6,
         torch_cosine_loss=1e-6,
@@ -39,6 +41,9 @@ GOOD = Row(
     gradient_ms=5.0,
     torch_gradient_ms=7.0,
 )
+
+
+LOGITS = np.array([[3.0, 4.0], [3.0, -4.0]])
 
 
 def with_accuracy(**changes: Any) -> Row:
@@ -80,13 +85,19 @@ def test_ties_that_fall_at_random_are_no_fault() -> None:
     )
     ours[0] = image_errors(50)
 
-    assert replace(GOOD, accuracy=summarize(1e-7, ours, theirs)).faults == []
+    assert replace(GOOD, accuracy=summarize(1e-7, LOGITS, ours, theirs)).faults == []
+
+
+def test_the_spread_is_what_depends_on_the_image() -> None:
+    found = summarize(1e-7, LOGITS, [image_errors(1)] * 2, [image_errors(2)] * 2)
+
+    assert found.spread == pytest.approx(0.8)
 
 
 def test_errors_that_are_always_larger_are_a_fault() -> None:
     sizes = np.linspace(3, 4, 12)
 
-    found = summarize(1e-7, list(map(image_errors, sizes)), [image_errors(1)] * 12)
+    found = summarize(1e-7, LOGITS, list(map(image_errors, sizes)), [image_errors(1)] * 12)
 
     assert found.median_ratio == pytest.approx(3.5)
     assert [fault.partition(":")[0] for fault in replace(GOOD, accuracy=found).faults] == [
