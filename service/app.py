@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from models.bundle import Bundle
@@ -54,7 +55,7 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
         finally:
             await asyncio.to_thread(_stop, parts)
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="SeeWhy", description=DESCRIPTION, version=version("seewhy"), lifespan=lifespan
     )
     app.add_middleware(Observation, metrics=metrics)

@@ -36,7 +36,9 @@ class Settings(BaseSettings):
         default=32 * 2**20, description="the largest request body, in bytes"
     )
     max_pixels: Count = Field(
-        default=50_000_000, description="the largest photo, in pixels (width x height)"
+        default=50_000_000,
+        le=178_956_970,  # beyond it, Pillow refuses by itself
+        description="the largest photo, in pixels (width x height); at most 178956970",
     )
     max_images: Count = Field(default=32, description="most images in one request")
     max_models: Count = Field(

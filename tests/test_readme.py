@@ -106,8 +106,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> 
     while time.monotonic() < deadline:
         assert server.poll() is None, log.read_text()
         try:
-            models = httpx.get(f"http://127.0.0.1:{port}/readyz").json()["models"]
-            if all(graph["state"] == "ready" for graph in models[0]["graphs"].values()):
+            if httpx.get(f"http://127.0.0.1:{port}/readyz").json()["ready"]:
                 return
         except httpx.TransportError:
             pass

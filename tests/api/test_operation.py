@@ -1,5 +1,6 @@
 """Health, readiness, models, metrics and documentation."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -123,8 +124,21 @@ def test_openapi_documents_the_three_kinds_of_body_and_problems(client: TestClie
     assert "image/png" in paths["/explain"]["post"]["responses"]["200"]["content"]
 
 
-def test_the_interactive_documentation_is_there(client: TestClient) -> None:
-    assert "text/html" in client.get("/docs").headers["Content-Type"]
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_interactive_documentation_needs_no_other_host(client: TestClient, page: str) -> None:
+    html = client.get(page).text
+
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert any(address.endswith(".js") for address in loaded)
+    for address in loaded:
+        assert address.startswith("/"), address
+        assert client.get(address).status_code == 200, address
+
+
+def test_openapi_says_that_metrics_are_text(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+
+    assert list(paths["/metrics"]["get"]["responses"]["200"]["content"]) == ["text/plain"]
 
 
 def test_a_service_without_its_default_model_does_not_start(tmp_path: Path) -> None:

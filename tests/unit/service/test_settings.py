@@ -13,7 +13,8 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "70000"), ("PROVIDER", "rocm"), ("MAX_BATCH", "0")]
+    ("name", "value"),
+    [("PORT", "70000"), ("PROVIDER", "rocm"), ("MAX_BATCH", "0"), ("MAX_PIXELS", "200000000")],
 )
 def test_settings_out_of_range_are_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str

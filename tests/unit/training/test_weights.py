@@ -1,5 +1,6 @@
 """Where weights come from, and what is said when they cannot be had."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -168,7 +169,27 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
-@pytest.mark.parametrize("name", ["squeezenet1_1", "efficientnet_lite0"])
+@pytest.mark.parametrize(
+    ("name", "alternatives"),
+    [
+        ("squeezenet1_1", "use --weights FILE or --weights none"),
+        ("efficientnet_lite0", "use --weights FILE, --weights package or --weights none"),
+    ],
+)
 @pytest.mark.usefixtures("no_network")
-def test_a_hub_out_of_reach_names_the_alternatives(name: str) -> None:
-    refused(backbone(name), "default", "cannot be reached", "--weights FILE", "none", "package")
+def test_a_hub_out_of_reach_names_the_alternatives(name: str, alternatives: str) -> None:
+    refused(backbone(name), "default", "cannot be reached", alternatives)
+
+
+def test_a_hub_is_asked_again_in_silence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def create(*_: object, **__: object) -> None:
+        logging.getLogger("huggingface_hub.utils._http").warning("retrying in 1 s")
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("timm.create_model", create)
+
+    refused(backbone("efficientnet_lite0"), "default", "no route to host")
+
+    assert not caplog.records
