@@ -24,12 +24,14 @@ from training.backbones import Backbone, backbone, parameters
 from training.data.crops import crops
 from training.data.dataset import Sample, Split
 from training.data.preparation import Prepared, prepare
-from training.evaluate import Evaluation, evaluate
 from training.instrument import Instrumented
+from training.judgement import Judgement, judge
 from training.probe import Classifier, Probe
+from training.report.page import Contents, render
 from training.weights import Weights
 
 REFERENCE = "reference.npz"
+REPORT = "report.html"
 
 Say = Callable[[str], None]
 """Takes one line of progress."""
@@ -71,7 +73,7 @@ class Trained:
     """A published bundle, and how good it is on images that nothing was fitted to."""
 
     bundle: Bundle
-    test: Evaluation
+    test: Judgement
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +103,11 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
     network = _network(chosen, weights, len(data.dataset.labels), seed=request.seed)
     learning = _read(data.dataset.of(Split.TRAIN, Split.VALIDATION, Split.CALIBRATION), chosen)
     embedding = features.embeddings(network, learning.crops)
-    best = _best_probe(embedding, learning, data, seed=request.seed)
-    say(f"{best.classifier} probe: cross-validated log loss {best.loss:.3f}")
-    heads.fold(network.module, best.head)
+    probes = _probes(embedding, learning, data, seed=request.seed)
+    for found in probes:
+        say(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
+    heads.fold(network.module, probes[0].head)
+    calibration = _calibration(probes[0], embedding, learning)
     with tempfile.TemporaryDirectory() as folder:
         _save_reference(Path(folder) / REFERENCE, embedding, learning)
         fields = {
@@ -111,14 +115,22 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
             "version": repository.next_version(request.bundle_name),
             "labels": data.dataset.labels,
             "provenance": _provenance(request, chosen, weights, network, data),
-            "calibration": _calibration(best, embedding, learning),
+            "calibration": calibration,
         }
         staged = export.write(network, chosen, Path(folder), fields, seed=request.seed)
         export.check(staged)
-        test = _judge(staged, network, learning, _read(data.dataset.of(Split.TEST), chosen))
-        judged = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": test.metrics}
-        bundles.write_manifest(staged.directory, judged)
-        return Trained(repository.publish(staged.directory), test)
+        model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
+        gate.hold(gate.logits(model, learning.crops), features.logits(network, learning.crops))
+        test = _read(data.dataset.of(Split.TEST), chosen)
+        judged = judge(
+            gate.logits(model, test.crops), test.labels, data.dataset.labels, calibration
+        )
+        _write_report(
+            staged, data=data, probes=probes, calibration=calibration, judged=judged, test=test
+        )
+        fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": judged.metrics}
+        bundles.write_manifest(staged.directory, fields)
+        return Trained(repository.publish(staged.directory), judged)
 
 
 def _read(samples: tuple[Sample, ...], chosen: Backbone) -> _Images:
@@ -136,13 +148,14 @@ def _network(chosen: Backbone, weights: Weights, classes: int, *, seed: int) -> 
     return Instrumented(module, chosen, chosen.preprocessing).eval()
 
 
-def _best_probe(
+def _probes(
     embedding: npt.NDArray[np.float32], images: _Images, data: Prepared, *, seed: int
-) -> Probe:
+) -> list[Probe]:
+    """A probe of each kind, the best first."""
     groups = np.array([data.groups[sample.id] for sample in images.samples])
     splits = probe.folds(images.labels, groups, seed=seed)
     found = [probe.fit(embedding, images.labels, kind, splits) for kind in Classifier]
-    return min(found, key=lambda candidate: candidate.loss)
+    return sorted(found, key=lambda each: each.loss)
 
 
 def _save_reference(path: Path, embedding: npt.NDArray[np.float32], images: _Images) -> None:
@@ -185,14 +198,25 @@ def _calibration(best: Probe, embedding: npt.NDArray[np.float32], images: _Image
     )
 
 
-def _judge(staged: Bundle, network: Instrumented, learning: _Images, test: _Images) -> Evaluation:
-    """Hold the export against the network, then judge what will be served."""
-    model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
-    gate.hold(gate.logits(model, learning.crops), features.logits(network, learning.crops))
-    calibration = staged.manifest.calibration
-    return evaluate(
-        gate.logits(model, test.crops),
-        test.labels,
-        staged.manifest.labels,
-        temperature=1.0 if calibration is None else calibration.temperature,
+def _write_report(
+    staged: Bundle,
+    *,
+    data: Prepared,
+    probes: list[Probe],
+    calibration: Calibration,
+    judged: Judgement,
+    test: _Images,
+) -> None:
+    manifest = staged.manifest
+    contents = Contents(
+        title=str(staged),
+        command=manifest.provenance.created_by,
+        names=manifest.labels,
+        findings=tuple(data.findings()),
+        probes=probes,
+        temperature=calibration.temperature,
+        judged=judged,
+        ids=[sample.id for sample in test.samples],
+        crops=test.crops,
     )
+    (staged.directory / REPORT).write_text(render(contents), encoding="utf-8")

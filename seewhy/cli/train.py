@@ -48,7 +48,8 @@ def train(
     were held out, and published as a bundle.
     """
     try:
-        from training.train import Training  # noqa: PLC0415  # serving has no torch
+        from training.report.page import summary  # noqa: PLC0415  # serving has no torch
+        from training.train import REPORT, Training  # noqa: PLC0415
         from training.train import train as run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise TrainingError(
@@ -62,14 +63,11 @@ def train(
         lambda line: print(line, file=sys.stderr),
     )
     table = tables.headed("class", "precision", "recall", "held-out images")
-    for found in trained.test.classes:
+    for found in trained.test.calibrated.classes:
         table.add_row(
             found.name, f"{found.precision:.3f}", f"{found.recall:.3f}", f"{found.support}"
         )
     tables.show(table)
-    test = trained.test
-    print(
-        f"Of {len(test.risk_coverage.coverage)} held-out images {test.top1:.1%} are right; "
-        f"balanced accuracy {test.balanced_accuracy:.1%}, calibration error {test.ece:.3f}"
-    )
+    print(summary(trained.test))
+    print(f"{trained.bundle.directory / REPORT} tells more.")
     print(f"{trained.bundle} is published in {target.root} and current; {RUNNING}")

@@ -56,7 +56,7 @@ def test_random_features_are_enough_for_digits(trained: Trained, digits: Path) -
         sides[split] = pixels, [file.parent.name for file in files]
     pixels_alone = LogisticRegression(max_iter=1000).fit(*sides["train"]).score(*sides["val"])
 
-    assert trained.test.top1 >= pixels_alone - 0.05
+    assert trained.test.calibrated.top1 >= pixels_alone - 0.05
 
 
 def test_the_service_is_as_good_as_the_manifest_says(
@@ -101,6 +101,13 @@ def test_the_reference_holds_what_was_learned_from(trained: Trained, digits: Pat
     assert set(reference["ids"].tolist()) <= files
     assert len(reference["embedding"]) == len(reference["labels"]) == len(reference["ids"])
     assert reference["embedding"].dtype == np.float16
+
+
+def test_the_report_is_part_of_the_bundle(trained: Trained) -> None:
+    page = (trained.bundle.directory / "report.html").read_text(encoding="utf-8")
+
+    assert "report.html" in trained.bundle.manifest.sha256
+    assert f"{trained.test.calibrated.top1:.1%} are right" in page
 
 
 def test_one_seed_makes_one_model(digits: Path, trained: Trained, repository: Repository) -> None:

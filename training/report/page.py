@@ -1,0 +1,102 @@
+"""The report as an HTML page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+
+from training.judgement import Judgement
+from training.probe import Probe
+from training.report import pictures
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What a report tells.
+
+    Attributes:
+        title: the bundle's name and version.
+        command: what made it.
+        names: [K], of the classes.
+        findings: what is to know of the data, a line each.
+        probes: all that were fitted, the chosen one first.
+        temperature: the bundle's.
+        judged: on the held-out images.
+        ids: [N], of the held-out images.
+        crops: uint8 [N, H, W, 3], what the model saw of them.
+    """
+
+    title: str
+    command: str
+    names: tuple[str, ...]
+    findings: tuple[str, ...]
+    probes: Sequence[Probe]
+    temperature: float
+    judged: Judgement
+    ids: Sequence[str]
+    crops: npt.NDArray[np.uint8]
+
+
+def summary(judged: Judgement) -> str:
+    """The outcome in one sentence."""
+    found = judged.calibrated
+    return (
+        f"Of {found.confusion.sum()} held-out images {found.top1:.1%} are right; "
+        f"balanced accuracy {found.balanced_accuracy:.1%}, calibration error {found.ece:.3f}."
+    )
+
+
+def render(contents: Contents) -> str:
+    """The page; it loads nothing, and the same contents give the same bytes."""
+    judged = contents.judged
+    return _template().render(
+        title=contents.title,
+        summary=summary(judged),
+        command=contents.command,
+        findings=contents.findings,
+        names=contents.names,
+        judged=judged,
+        temperature=contents.temperature,
+        probes=contents.probes,
+        confusion=_shaded(judged.calibrated.confusion),
+        mistakes=_mistakes(contents),
+        reliability=pictures.reliability(judged.uncalibrated, judged.calibrated),
+        risk_coverage=pictures.risk_coverage(judged.calibrated),
+    )
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("training.report", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["zip"] = zip
+    return environment.get_template("page.html")
+
+
+def _shaded(confusion: npt.NDArray[np.int64]) -> list[list[tuple[int, float]]]:
+    """Each count with its share of the row."""
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    return [
+        list(zip(counts, row, strict=True))
+        for counts, row in zip(confusion.tolist(), shares.tolist(), strict=True)
+    ]
+
+
+def _mistakes(contents: Contents) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": contents.ids[each.index],
+            "label": each.label,
+            "predicted": each.predicted,
+            "probability": each.probability,
+            "picture": pictures.thumbnail(contents.crops[each.index]),
+        }
+        for each in contents.judged.calibrated.mistakes
+    ]
