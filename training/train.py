@@ -26,8 +26,9 @@ from training.data.dataset import Sample, Split
 from training.data.preparation import Prepared, prepare
 from training.instrument import Instrumented
 from training.judgement import Judgement, judge
+from training.label_errors import suspects
 from training.probe import Classifier, Probe
-from training.report.page import Contents, render
+from training.report.page import Contents, Shown, render
 from training.weights import Weights
 
 REFERENCE = "reference.npz"
@@ -84,6 +85,26 @@ class _Images:
     crops: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
 
+    @property
+    def shown(self) -> Shown:
+        """The images as a report shows them."""
+        return Shown([sample.id for sample in self.samples], self.crops)
+
+
+@dataclass(frozen=True, eq=False)
+class _Learned:
+    """What was fitted: the probes, the best first, and the calibration of the best."""
+
+    images: _Images
+    embedding: npt.NDArray[np.float32]
+    probes: list[Probe]
+    calibration: Calibration
+
+    @property
+    def held_out(self) -> npt.NDArray[np.float64]:
+        """Each image's calibrated probabilities from a head that has not seen it: [N, K]."""
+        return softmax(self.probes[0].held_out, self.calibration.temperature)
+
 
 def train(request: Training, repository: Repository, say: Say) -> Trained:
     """Fit a probe on a backbone's features, judge it, calibrate it, and publish the bundle.
@@ -100,34 +121,30 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
     data = prepare(request.data, seed=request.seed)
     for finding in data.findings():
         say(finding)
-    network = _network(chosen, weights, len(data.dataset.labels), seed=request.seed)
-    learning = _read(data.dataset.of(Split.TRAIN, Split.VALIDATION, Split.CALIBRATION), chosen)
-    embedding = features.embeddings(network, learning.crops)
-    probes = _probes(embedding, learning, data, seed=request.seed)
-    for found in probes:
+    labels = data.dataset.labels
+    network = _network(chosen, weights, len(labels), seed=request.seed)
+    learned = _learn(network, chosen, data, seed=request.seed)
+    for found in learned.probes:
         say(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
-    heads.fold(network.module, probes[0].head)
-    calibration = _calibration(probes[0], embedding, learning)
+    if learned.calibration.temperature in calibrate.TEMPERATURES:
+        say("too few answers are wrong, or right, to say how sure to be: take more images")
+    heads.fold(network.module, learned.probes[0].head)
     with tempfile.TemporaryDirectory() as folder:
-        _save_reference(Path(folder) / REFERENCE, embedding, learning)
+        _save_reference(Path(folder) / REFERENCE, learned)
         fields = {
             "name": request.bundle_name,
             "version": repository.next_version(request.bundle_name),
-            "labels": data.dataset.labels,
+            "labels": labels,
             "provenance": _provenance(request, chosen, weights, network, data),
-            "calibration": calibration,
+            "calibration": learned.calibration,
         }
         staged = export.write(network, chosen, Path(folder), fields, seed=request.seed)
         export.check(staged)
-        model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
-        gate.hold(gate.logits(model, learning.crops), features.logits(network, learning.crops))
         test = _read(data.dataset.of(Split.TEST), chosen)
         judged = judge(
-            gate.logits(model, test.crops), test.labels, data.dataset.labels, calibration
+            _served(staged, network, learned.images, test), test.labels, labels, learned.calibration
         )
-        _write_report(
-            staged, data=data, probes=probes, calibration=calibration, judged=judged, test=test
-        )
+        _write_report(staged, data, learned, test, judged)
         fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": judged.metrics}
         bundles.write_manifest(staged.directory, fields)
         return Trained(repository.publish(staged.directory), judged)
@@ -148,23 +165,34 @@ def _network(chosen: Backbone, weights: Weights, classes: int, *, seed: int) -> 
     return Instrumented(module, chosen, chosen.preprocessing).eval()
 
 
-def _probes(
-    embedding: npt.NDArray[np.float32], images: _Images, data: Prepared, *, seed: int
-) -> list[Probe]:
-    """A probe of each kind, the best first."""
+def _learn(network: Instrumented, chosen: Backbone, data: Prepared, *, seed: int) -> _Learned:
+    """Fit a probe of each kind on all images but the held-out ones, and calibrate the best.
+
+    The calibration is fitted on each image's logits from a head that has not seen it. The head
+    that serves has seen more images than those heads, so what is promised holds for slightly
+    worse answers than it gives.
+    """
+    images = _read(data.dataset.of(Split.TRAIN, Split.VALIDATION, Split.CALIBRATION), chosen)
+    embedding = features.embeddings(network, images.crops)
     groups = np.array([data.groups[sample.id] for sample in images.samples])
     splits = probe.folds(images.labels, groups, seed=seed)
     found = [probe.fit(embedding, images.labels, kind, splits) for kind in Classifier]
-    return sorted(found, key=lambda each: each.loss)
+    probes = sorted(found, key=lambda each: each.loss)
+    logits = probes[0].held_out
+    temperature = calibrate.fit_temperature(logits, images.labels)
+    conformal = calibrate.fit_conformal(softmax(logits, temperature), images.labels)
+    ood = calibrate.fit_ood(logits, embedding)
+    calibration = Calibration(temperature=temperature, conformal=conformal, ood=ood)
+    return _Learned(images, embedding, probes, calibration)
 
 
-def _save_reference(path: Path, embedding: npt.NDArray[np.float32], images: _Images) -> None:
+def _save_reference(path: Path, learned: _Learned) -> None:
     """`reference.npz`: `embedding` float16 [M, D], `labels` int64 [M], `ids` [M]."""
     np.savez_compressed(
         path,
-        embedding=embedding.astype(np.float16),
-        labels=images.labels,
-        ids=np.array([sample.id for sample in images.samples]),
+        embedding=learned.embedding.astype(np.float16),
+        labels=learned.images.labels,
+        ids=np.array(learned.images.shown.ids),
     )
 
 
@@ -183,40 +211,28 @@ def _provenance(
     )
 
 
-def _calibration(best: Probe, embedding: npt.NDArray[np.float32], images: _Images) -> Calibration:
-    """Fitted on each image's logits from a head that has not seen it.
-
-    The head that serves has seen more images than those heads, so what is promised holds for
-    slightly worse answers than it gives.
-    """
-    temperature = calibrate.fit_temperature(best.held_out, images.labels)
-    probabilities = softmax(best.held_out, temperature)
-    return Calibration(
-        temperature=temperature,
-        conformal=calibrate.fit_conformal(probabilities, images.labels),
-        ood=calibrate.fit_ood(best.held_out, embedding),
-    )
+def _served(
+    staged: Bundle, network: Instrumented, learning: _Images, test: _Images
+) -> npt.NDArray[np.floating]:
+    """Hold the export against the network, then give what it answers on the test: logits."""
+    model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
+    gate.hold(gate.logits(model, learning.crops), features.logits(network, learning.crops))
+    return gate.logits(model, test.crops)
 
 
 def _write_report(
-    staged: Bundle,
-    *,
-    data: Prepared,
-    probes: list[Probe],
-    calibration: Calibration,
-    judged: Judgement,
-    test: _Images,
+    staged: Bundle, data: Prepared, learned: _Learned, test: _Images, judged: Judgement
 ) -> None:
-    manifest = staged.manifest
     contents = Contents(
         title=str(staged),
-        command=manifest.provenance.created_by,
-        names=manifest.labels,
+        command=staged.manifest.provenance.created_by,
+        names=staged.manifest.labels,
         findings=tuple(data.findings()),
-        probes=probes,
-        temperature=calibration.temperature,
+        probes=learned.probes,
+        suspects=suspects(learned.held_out, learned.images.labels),
+        temperature=learned.calibration.temperature,
         judged=judged,
-        ids=[sample.id for sample in test.samples],
-        crops=test.crops,
+        test=test.shown,
+        learning=learned.images.shown,
     )
     (staged.directory / REPORT).write_text(render(contents), encoding="utf-8")

@@ -9,8 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from training.judgement import Judgement
+from training.label_errors import Suspect
 from training.probe import Probe
 from training.report import pictures
+
+SUSPECTS = 24
+"""Images with doubted labels that are shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Images by row: `ids` [N], and `crops` uint8 [N, H, W, 3], what the model saw of them."""
+
+    ids: Sequence[str]
+    crops: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +35,11 @@ class Contents:
         names: [K], of the classes.
         findings: what is to know of the data, a line each.
         probes: all that were fitted, the chosen one first.
+        suspects: images learned from whose label is doubted, to be shown in this order.
         temperature: the bundle's.
         judged: on the held-out images.
-        ids: [N], of the held-out images.
-        crops: uint8 [N, H, W, 3], what the model saw of them.
+        test: the held-out images.
+        learning: the images learned from.
     """
 
     title: str
@@ -34,10 +47,11 @@ class Contents:
     names: tuple[str, ...]
     findings: tuple[str, ...]
     probes: Sequence[Probe]
+    suspects: Sequence[Suspect]
     temperature: float
     judged: Judgement
-    ids: Sequence[str]
-    crops: npt.NDArray[np.uint8]
+    test: Shown
+    learning: Shown
 
 
 def summary(judged: Judgement) -> str:
@@ -63,6 +77,8 @@ def render(contents: Contents) -> str:
         probes=contents.probes,
         confusion=_shaded(judged.calibrated.confusion),
         mistakes=_mistakes(contents),
+        suspects=_suspects(contents),
+        doubted=len(contents.suspects),
         reliability=pictures.reliability(judged.uncalibrated, judged.calibrated),
         risk_coverage=pictures.risk_coverage(judged.calibrated),
     )
@@ -91,12 +107,28 @@ def _shaded(confusion: npt.NDArray[np.int64]) -> list[list[tuple[int, float]]]:
 
 def _mistakes(contents: Contents) -> list[dict[str, Any]]:
     return [
-        {
-            "id": contents.ids[each.index],
-            "label": each.label,
-            "predicted": each.predicted,
-            "probability": each.probability,
-            "picture": pictures.thumbnail(contents.crops[each.index]),
-        }
+        _figure(contents.test, each.index, each.predicted, each.probability, each.label)
         for each in contents.judged.calibrated.mistakes
     ]
+
+
+def _suspects(contents: Contents) -> list[dict[str, Any]]:
+    names = contents.names
+    return [
+        _figure(
+            contents.learning, each.index, names[each.likelier], each.probability, names[each.label]
+        )
+        for each in contents.suspects[:SUSPECTS]
+    ]
+
+
+def _figure(
+    shown: Shown, row: int, predicted: str, probability: float, label: str
+) -> dict[str, Any]:
+    return {
+        "id": shown.ids[row],
+        "picture": pictures.thumbnail(shown.crops[row]),
+        "predicted": predicted,
+        "probability": probability,
+        "label": label,
+    }

@@ -11,11 +11,17 @@ from PIL import Image
 
 from models.manifest import Calibration, Conformal, Lac, Raps
 from training.judgement import judge
+from training.label_errors import Suspect
 from training.probe import Classifier, LinearHead, Probe
-from training.report.page import Contents, render
+from training.report.page import SUSPECTS, Contents, Shown, render
 
 NAMES = ("ants & <bees>", "wasps")
 IMAGES = 40
+
+
+def shown(name: str, generator: np.random.Generator) -> Shown:
+    crops = generator.integers(0, 256, (IMAGES, 24, 32, 3), dtype=np.uint8)
+    return Shown([f"{name}{number}.jpg" for number in range(IMAGES)], crops)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +46,9 @@ def contents() -> Contents:
         probes=probes,
         temperature=calibration.temperature,
         judged=judge(logits, labels, NAMES, calibration),
-        ids=[f"photo{number}.jpg" for number in range(IMAGES)],
-        crops=generator.integers(0, 256, (IMAGES, 24, 32, 3), dtype=np.uint8),
+        suspects=[Suspect(index=7, label=0, likelier=1, probability=0.93)],
+        test=shown("photo", generator),
+        learning=shown("learned", generator),
     )
 
 
@@ -87,18 +94,36 @@ def test_the_page_loads_nothing(contents: Contents) -> None:
 
 def test_the_surest_mistakes_are_shown_as_the_model_saw_them(contents: Contents) -> None:
     mistakes = contents.judged.calibrated.mistakes
-    pictures = [a for a in Reader(render(contents)).loaded if a.startswith("data:image/jpeg")]
+    page = render(replace(contents, suspects=()))
+    pictures = [a for a in Reader(page).loaded if a.startswith("data:image/jpeg")]
 
     assert len(pictures) == len(mistakes) > 0
-    shown = Image.open(BytesIO(base64.b64decode(pictures[0].partition(",")[2])))
-    assert shown.size == (32, 24)
+    first = Image.open(BytesIO(base64.b64decode(pictures[0].partition(",")[2])))
+    assert first.size == (32, 24)
     assert f"photo{mistakes[0].index}.jpg" in render(contents)
+
+
+def test_doubted_labels_are_shown_with_the_likelier_class(contents: Contents) -> None:
+    text = " ".join(Reader(render(contents)).text.split())
+
+    assert "Of 1 images to learn from" in text
+    assert "wasps 93%, not ants & <bees> learned7.jpg" in text
+
+
+def test_of_many_doubted_labels_the_first_are_shown(contents: Contents) -> None:
+    many = [contents.suspects[0]] * (SUSPECTS + 5)
+
+    page = Reader(render(replace(contents, suspects=many)))
+
+    assert f"Of {SUSPECTS + 5} images to learn from" in page.text
+    assert f"The first {SUSPECTS}:" in page.text
 
 
 def test_a_model_without_mistakes_has_none_to_show(contents: Contents) -> None:
     calibrated = replace(contents.judged.calibrated, mistakes=())
 
-    page = render(replace(contents, judged=replace(contents.judged, calibrated=calibrated)))
+    judged = replace(contents.judged, calibrated=calibrated)
+    page = render(replace(contents, judged=judged, suspects=()))
 
     assert "mistakes" not in page
     assert "<img" not in page
