@@ -92,6 +92,12 @@ def folds(labels: Labels, groups: Labels, *, seed: int) -> list[Fold]:
     return found
 
 
+def ranked(features: Floats, labels: Labels, splits: Sequence[Fold]) -> list[Probe]:
+    """A probe of each classifier, that with the least loss first; arguments as for `fit`."""
+    found = [fit(features, labels, classifier, splits) for classifier in Classifier]
+    return sorted(found, key=lambda each: each.loss)
+
+
 def fit(features: Floats, labels: Labels, classifier: Classifier, splits: Sequence[Fold]) -> Probe:
     """Fit a head on all images, with the strength that predicts held-out images best.
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from models import bundle as bundles
 from models.bundle import Bundle
@@ -27,8 +26,9 @@ from training.data.preparation import Prepared, prepare
 from training.instrument import Instrumented
 from training.judgement import Judgement, judge
 from training.label_errors import suspects
-from training.probe import Classifier, Probe
+from training.probe import Probe
 from training.report.page import Contents, Shown, render
+from training.transfer import transferred
 from training.weights import Weights
 
 REFERENCE = "reference.npz"
@@ -122,7 +122,7 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
     for finding in data.findings():
         say(finding)
     labels = data.dataset.labels
-    network = _network(chosen, weights, len(labels), seed=request.seed)
+    network = transferred(chosen, weights, len(labels), seed=request.seed)
     learned = _learn(network, chosen, data, seed=request.seed)
     for found in learned.probes:
         say(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
@@ -155,16 +155,6 @@ def _read(samples: tuple[Sample, ...], chosen: Backbone) -> _Images:
     return _Images(samples, crops(samples, chosen.preprocessing), labels)
 
 
-def _network(chosen: Backbone, weights: Weights, classes: int, *, seed: int) -> Instrumented:
-    """The backbone with its weights, and a fresh head for the data's classes."""
-    torch.manual_seed(seed)
-    known = weights_source.classes(chosen, weights)
-    module = chosen.build(classes if known is None else known)
-    weights_source.apply(module, weights)
-    heads.attach(module, classes)
-    return Instrumented(module, chosen, chosen.preprocessing).eval()
-
-
 def _learn(network: Instrumented, chosen: Backbone, data: Prepared, *, seed: int) -> _Learned:
     """Fit a probe of each kind on all images but the held-out ones, and calibrate the best.
 
@@ -172,12 +162,10 @@ def _learn(network: Instrumented, chosen: Backbone, data: Prepared, *, seed: int
     that serves has seen more images than those heads, so what is promised holds for slightly
     worse answers than it gives.
     """
-    images = _read(data.dataset.of(Split.TRAIN, Split.VALIDATION, Split.CALIBRATION), chosen)
+    images = _read(data.learning, chosen)
     embedding = features.embeddings(network, images.crops)
-    groups = np.array([data.groups[sample.id] for sample in images.samples])
-    splits = probe.folds(images.labels, groups, seed=seed)
-    found = [probe.fit(embedding, images.labels, kind, splits) for kind in Classifier]
-    probes = sorted(found, key=lambda each: each.loss)
+    splits = probe.folds(images.labels, data.learning_groups, seed=seed)
+    probes = probe.ranked(embedding, images.labels, splits)
     logits = probes[0].held_out
     temperature = calibrate.fit_temperature(logits, images.labels)
     conformal = calibrate.fit_conformal(softmax(logits, temperature), images.labels)

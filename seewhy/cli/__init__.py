@@ -5,6 +5,7 @@ import sys
 import typer
 
 from models.errors import SeeWhyError
+from seewhy.cli.baselines import baselines
 from seewhy.cli.classify import classify
 from seewhy.cli.epilog import ALL, epilog
 from seewhy.cli.exit_codes import ExitCode
@@ -50,5 +51,6 @@ def _application() -> typer.Typer:
     application.command(epilog=epilog("seewhy explain cat.jpg -o heat.png"))(explain)
     application.command(epilog=epilog("seewhy export --backbone resnet50"))(export)
     application.command(epilog=epilog("seewhy train photos --output build/mine"))(train)
+    application.command(epilog=epilog("seewhy baselines photos"))(baselines)
     application.add_typer(models_group(), name="models")
     return application

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from models.errors import TrainingError
 from models.repository import Repository
+from seewhy.cli.extras import needs_training
 from seewhy.cli.models import RUNNING
-from seewhy.cli.options import RepositoryOption, settings
+from seewhy.cli.options import RepositoryOption, WeightsOption, settings
 
 
 def export(
@@ -19,14 +19,7 @@ def export(
             metavar="NAME", help="One of the zoo, as resnet50; an unknown one has all listed."
         ),
     ],
-    weights: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE|default|package|none",
-            help="A .pth or .safetensors file; default: those of torchvision or timm; package: "
-            "those that a Python package ships; none: random ones.",
-        ),
-    ] = "default",
+    weights: WeightsOption = "default",
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="One label a line. [default: ImageNet's]")
     ] = None,
@@ -40,14 +33,9 @@ def export(
 
     Its graphs are checked on ONNX Runtime, then it is published as the newest version.
     """
-    try:
+    with needs_training("export"):
         from training.export import Export  # noqa: PLC0415  # serving has no torch
         from training.export import export as run  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise TrainingError(
-            f"export needs {error.name}, which is not installed: run make install-dev, or "
-            "pip install 'seewhy[training]'"
-        ) from error
     target = Repository(settings(repository=repository).repository)
     bundle = run(Export(backbone, weights, labels, name, seed), target)
     print(f"{bundle} is published in {target.root} and current; {RUNNING}")

@@ -23,6 +23,30 @@ VersionOption = Annotated[
     int | None,
     typer.Option("--version", metavar="N", min=1, help="Its version, if not the current one."),
 ]
+DataArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="Folder of photos: LABEL/…, or train/LABEL/… and val/LABEL/…; or a .csv or "
+        ".parquet table with path, label and perhaps split; or WebDataset .tar shards.",
+    ),
+]
+BackboneOption = Annotated[
+    str,
+    typer.Option(
+        "--backbone", metavar="NAME", help="One of the zoo; an unknown one has all listed."
+    ),
+]
+WeightsOption = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="FILE|default|package|none",
+        help="A .pth or .safetensors file; default: those of torchvision or timm; package: "
+        "those that a Python package ships; none: random ones.",
+    ),
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of every random choice.")]
 
 
 def settings(**given: Any) -> Settings:

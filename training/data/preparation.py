@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from training.data import duplicates, sources, splits
-from training.data.dataset import Dataset, Split
+from training.data.dataset import Dataset, Sample, Split
 from training.data.survey import Unreadable, survey
 
 FEW = 3
@@ -28,9 +31,24 @@ class Prepared:
     leaked: tuple[str, ...]
     conflicts: tuple[tuple[str, ...], ...]
 
+    @property
+    def learning(self) -> tuple[Sample, ...]:
+        """The images to learn from, whatever for: all that are not held out."""
+        return self.dataset.of(Split.TRAIN, Split.VALIDATION, Split.CALIBRATION)
+
+    @property
+    def learning_labels(self) -> npt.NDArray[np.int64]:
+        """Their labels."""
+        return np.array([sample.label for sample in self.learning], dtype=np.int64)
+
+    @property
+    def learning_groups(self) -> npt.NDArray[np.int64]:
+        """Their groups of near-duplicates."""
+        return np.array([self.groups[sample.id] for sample in self.learning], dtype=np.int64)
+
     def findings(self) -> Iterator[str]:
         """What a user should know of the data, a line each."""
-        train, test = (len(self.dataset.of(split)) for split in (Split.TRAIN, Split.TEST))
+        train, test = len(self.learning), len(self.dataset.of(Split.TEST))
         counts = self.dataset.counts()
         yield f"{train} images to learn from, {test} held out, {len(counts)} classes"
         fewest, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
