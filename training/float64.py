@@ -21,9 +21,29 @@ Array = npt.NDArray[np.float64]
 
 
 def run(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """The outputs of a graph by name, every operator computed in float64."""
+    """The outputs of a graph by name, every operator computed in float64.
+
+    Each value is dropped after its last use: the evaluator would keep them all, tens of
+    gigabytes in the largest networks.
+
+    Args:
+        model: a graph without subgraphs.
+        feeds: its inputs by name.
+
+    Raises:
+        NotImplementedError: an operator is used in a way that is not covered here.
+    """
     evaluator = ReferenceEvaluator(ir.to_proto(model), new_ops=OPERATORS)
-    return dict(zip(evaluator.output_names, evaluator.run(None, dict(feeds)), strict=True))
+    last = {name: node for node in evaluator.rt_nodes_ for name in node.input}
+    kept = {*evaluator.output_names, *evaluator.rt_inits_}
+    values: dict[str, Any] = {"": None, **evaluator.rt_inits_, **feeds}
+    for node in evaluator.rt_nodes_:
+        found = node.run(*(values[name] for name in node.input))
+        values.update(zip(node.output, found, strict=False))
+        for name in {*node.input, *node.output} - kept - {""}:
+            if last.get(name, node) is node:
+                values.pop(name, None)
+    return {name: values[name] for name in evaluator.output_names}
 
 
 class Conv(OpRun):
@@ -57,14 +77,14 @@ class ConvTranspose(OpRun):
         strides: Sequence[int] | None = None, **_: Any,
     ) -> tuple[Array]:  # fmt: skip
         y = functional.conv_transpose2d(
-            _tensor(x), _tensor(weight), None if bias is None else _tensor(bias),
-            stride=tuple(strides or (1, 1)), dilation=tuple(dilations or (1, 1)),
-            groups=group or 1,
+            _tensor(x), _tensor(weight), stride=tuple(strides or (1, 1)),
+            dilation=tuple(dilations or (1, 1)), groups=group or 1,
         )  # fmt: skip
         top, left, bottom, right = pads or (0, 0, 0, 0)
         extra_height, extra_width = output_padding or (0, 0)
         cropped = (-left, extra_width - right, -top, extra_height - bottom)
-        return (functional.pad(y, cropped).numpy(),)
+        y = functional.pad(y, cropped)
+        return ((y if bias is None else y + _tensor(bias)[:, None, None]).numpy(),)
 
 
 class MaxPool(OpRun):

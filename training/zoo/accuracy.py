@@ -3,9 +3,10 @@
 A ReLU or a max pool whose inputs are equal to within rounding may pick either side, in
 PyTorch's float32 as in ours, and one such tie can change a whole gradient a little. So
 errors are taken for each image, beside those of PyTorch in float32 on the same image. Of
-element errors, the medians are compared: a tie here and there moves neither, a fault does.
-A cosine is made of ties alone, so there it is asked which of the two is lower more often,
-by a paired test.
+element errors, the medians are compared image by image: a tie that both programs break alike
+leaves their ratio at 1, one that they break differently moves few of the ratios, a fault
+moves all. A cosine is made of ties alone, so there it is asked which of the two is lower more
+often, by a paired test.
 """
 
 import copy
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy import stats
 from torch import nn
@@ -48,8 +50,8 @@ class Accuracy:
     `logits` is the worst relative L2 error of a batch, in any of the graphs. `spread` is how
     far images' logits are from their mean, relative to the logits (L2): what of them depends
     on the image at all. The others are medians over images:
-    `median_ratio` of our median errors, over that of PyTorch's; `cosine_loss` and
-    `torch_cosine_loss` of one less the cosine. `worst_cosine_loss` is our largest, and
+    `median_ratio` of our median error over PyTorch's, `cosine_loss` and `torch_cosine_loss` of
+    one less the cosine. `worst_cosine_loss` is our largest, and
     `cosine_p` the p-value of our cosines' being no lower than PyTorch's (Wilcoxon's
     signed-rank test).
     """
@@ -99,21 +101,23 @@ def summarize(
     logits_error: float, logits: Array, ours: list[ImageErrors], theirs: list[ImageErrors]
 ) -> Accuracy:
     """Sum up the logits [N, K], and the errors of our gradients and PyTorch's on N images."""
-    median, torch_median = (
-        float(np.median([image.median for image in images])) for images in (ours, theirs)
-    )
     losses, torch_losses = (
         np.array([image.cosine_loss for image in images]) for images in (ours, theirs)
     )
     return Accuracy(
         logits=logits_error,
         spread=relative_l2(np.broadcast_to(logits.mean(axis=0), logits.shape), logits),
-        median_ratio=median / torch_median,
+        median_ratio=median_ratio([e.median for e in ours], [e.median for e in theirs]),
         cosine_loss=float(np.median(losses)),
         torch_cosine_loss=float(np.median(torch_losses)),
         worst_cosine_loss=float(losses.max()),
         cosine_p=float(stats.wilcoxon(losses, torch_losses, alternative="greater").pvalue),
     )
+
+
+def median_ratio(ours: npt.ArrayLike, theirs: npt.ArrayLike) -> float:
+    """The median over images of our error over PyTorch's on the same image."""
+    return float(np.median(np.divide(ours, theirs)))
 
 
 def in_float64(network: Network) -> Network:

@@ -48,8 +48,8 @@ the judge is autograd in float64 on {sum(BATCHES)} random images, in batches of
 - **gradient, float64**: relative L2 error when the graphs are exported in float64, of the
   gradient at the input or at the explained layer, whichever is larger, at batch size 3: that
   the formulas are right; at most {FLOAT64_GRADIENT:.0e}.
-- **median**: the float32 input gradient's median error (of an image's elements, then over
-  images) as a multiple of that of PyTorch in float32; at most {MEDIAN_RATIO:g}.
+- **median**: the median error of an image's float32 input gradient as a multiple of that of
+  PyTorch in float32 on the same image, the median over images; at most {MEDIAN_RATIO:g}.
 - **1 - cosine**: of the float32 gradient with the exact one, and PyTorch's in float32, the
   medians over images. A ReLU or a max pool whose inputs are equal to within rounding may
   pick either side, here as in PyTorch, and the cosine counts little else: in some rows
