@@ -126,6 +126,8 @@ ZOO: Final[tuple[Backbone, ...]] = (
     _torchvision("mnasnet1_0", "layers"),
     _torchvision("efficientnet_b0", "features"),
     _timm("efficientnet_lite0", "tf_efficientnet_lite0", "bn2"),
+    _timm("efficientnet_lite1", "tf_efficientnet_lite1", "bn2"),
+    _timm("efficientnet_lite2", "tf_efficientnet_lite2", "bn2"),
     _torchvision("regnet_y_400mf", "trunk_output"),
     _torchvision("convnext_tiny", "features"),
     _torchvision("vit_b_16", "encoder.layers.encoder_layer_11.ln_1", Layout.TOKENS),

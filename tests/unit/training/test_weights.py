@@ -3,13 +3,17 @@
 import logging
 from pathlib import Path
 
+import foolbox
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
 from models.errors import WeightsError
-from training import weights
+from models.preprocess import preprocess
+from training import features, weights
 from training.backbones import Backbone, backbone
+from training.instrument import Instrumented
 
 CLASSES = 5
 
@@ -154,7 +158,24 @@ def test_our_own_networks_have_no_default_weights(lenet: Backbone) -> None:
 
 
 def test_no_package_ships_weights_of_most(lenet: Backbone) -> None:
-    refused(lenet, "package", "lenet5", "efficientnet_lite0")
+    refused(lenet, "package", "lenet5", "efficientnet_lite0", "efficientnet_lite2")
+
+
+@pytest.mark.parametrize("name", sorted(weights.PACKAGED))
+def test_weights_of_a_package_recognise_photos(name: str) -> None:
+    chosen = backbone(name)
+    found = weights.load(chosen, "package")
+    network = chosen.build(weights.IMAGENET_CLASSES)
+    weights.apply(network, found)
+    module = Instrumented(network, chosen, chosen.preprocessing).eval()
+    photos = sorted((Path(foolbox.__file__).parent / "data").glob("imagenet_*.jpg"))
+    images = [preprocess(photo.read_bytes(), chosen.preprocessing).pixels for photo in photos]
+
+    logits = features.logits(module, np.stack(images))
+
+    expected = [int(photo.stem.split("_")[2]) for photo in photos]
+    assert (logits.argmax(axis=1) == expected).sum() >= 17  # of 20
+    assert found.licence == "Apache-2.0"
 
 
 @pytest.fixture
