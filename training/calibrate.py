@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
+from sklearn.metrics import log_loss
 
 from models.errors import DataError
 from models.manifest import Conformal, Lac, OutOfDistribution, Raps
@@ -62,6 +63,12 @@ def fit_temperature(logits: npt.NDArray[np.floating], labels: Ints) -> float:
     if slope(1 / highest) >= 0:
         return highest
     return 1 / float(brentq(slope, 1 / highest, 1 / lowest, xtol=1e-9))
+
+
+def calibrated_loss(logits: npt.NDArray[np.floating], labels: Ints) -> float:
+    """The log loss in nats after temperature scaling: an arbitrary scale does not decide."""
+    probabilities = softmax(logits, fit_temperature(logits, labels))
+    return float(log_loss(labels, probabilities, labels=range(logits.shape[1])))
 
 
 def fit_conformal(

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from models.errors import DataError
-from service.core.classification import softmax
-from training.calibrate import fit_temperature
+from training.calibrate import calibrated_loss
 
 FOLDS = 5
 
@@ -116,11 +114,17 @@ def fit(features: Floats, labels: Labels, classifier: Classifier, splits: Sequen
         heads = _path(features[inside], labels[inside], classifier, strengths)
         for row, head in enumerate(heads):
             held_out[row, outside] = head.logits(features[outside])
-    losses = [_calibrated_loss(logits, labels) for logits in held_out]
+    losses = [calibrated_loss(logits, labels) for logits in held_out]
     best = int(np.argmin(losses))
     *_, head = _path(features, labels, classifier, strengths[: best + 1])
     right = float((held_out[best].argmax(axis=1) == labels).mean())
     return Probe(classifier, strengths[best], head, held_out[best], losses[best], right)
+
+
+def refit(found: Probe, features: Floats, labels: Labels) -> LinearHead:
+    """The head that a probe's classifier and strength give on other images; see `fit`."""
+    (head,) = _path(features, labels, found.classifier, (found.strength,))
+    return head
 
 
 def _path(
@@ -151,8 +155,3 @@ def _unscaled(weight: Floats, bias: Floats, scaler: StandardScaler) -> LinearHea
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     unscaled = np.asarray(weight / scaler.scale_, dtype=np.float64)
     return LinearHead(unscaled, np.asarray(bias - unscaled @ scaler.mean_, dtype=np.float64))
-
-
-def _calibrated_loss(logits: npt.NDArray[np.float64], labels: Labels) -> float:
-    probabilities = softmax(logits, fit_temperature(logits, labels))
-    return float(log_loss(labels, probabilities, labels=range(logits.shape[1])))

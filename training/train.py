@@ -23,12 +23,14 @@ from training.backbones import Backbone, backbone, parameters
 from training.data.crops import crops
 from training.data.dataset import Sample, Split
 from training.data.preparation import Prepared, prepare
+from training.finetune import Examples, Recipe
 from training.instrument import Instrumented
 from training.judgement import Judgement, judge
 from training.label_errors import suspects
 from training.probe import Probe
 from training.report.page import Contents, Shown, render
 from training.transfer import transferred
+from training.tuning import Tuning, tune
 from training.weights import Weights
 
 REFERENCE = "reference.npz"
@@ -42,13 +44,14 @@ Say = Callable[[str], None]
 class Training:
     """What to train.
 
-    `weights` is as `training.weights.load` takes it; `name` the bundle's, by default the
-    data's.
+    `weights` is as `training.weights.load` takes it; `recipe` says how to fine-tune, None not
+    to; `name` is the bundle's, by default the data's.
     """
 
     data: Path
     backbone: str = "efficientnet_lite0"
     weights: str = "package"
+    recipe: Recipe | None = None
     name: str | None = None
     seed: int = 0
 
@@ -64,6 +67,7 @@ class Training:
     def command(self) -> str:
         """The command that trains this again; files stand without their folders."""
         options = ["--backbone", self.backbone, "--weights", Path(self.weights).name]
+        options += [] if self.recipe is None else self.recipe.options
         options += [] if self.name is None else ["--name", self.name]
         options += [] if self.seed == 0 else ["--seed", str(self.seed)]
         return shlex.join(["seewhy", "train", self.data.resolve().name, *options])
@@ -79,11 +83,20 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class _Images:
-    """Labelled crops: `crops` uint8 [N, H, W, 3], `labels` int64 [N]."""
+    """Labelled crops, and what they are crops of."""
 
     samples: tuple[Sample, ...]
-    crops: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
+    examples: Examples
+
+    @property
+    def crops(self) -> npt.NDArray[np.uint8]:
+        """Uint8 [N, H, W, 3]."""
+        return self.examples.crops
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Int64 [N]."""
+        return self.examples.labels
 
     @property
     def shown(self) -> Shown:
@@ -93,21 +106,26 @@ class _Images:
 
 @dataclass(frozen=True, eq=False)
 class _Learned:
-    """What was fitted: the probes, the best first, and the calibration of the best."""
+    """What was fitted: the probes, the best first, and what serves, with its calibration.
+
+    `embedding` [N, D] is what the network that serves makes of the images.
+    """
 
     images: _Images
     embedding: npt.NDArray[np.float32]
     probes: list[Probe]
+    tuning: Tuning | None
     calibration: Calibration
 
     @property
     def held_out(self) -> npt.NDArray[np.float64]:
-        """Each image's calibrated probabilities from a head that has not seen it: [N, K]."""
-        return softmax(self.probes[0].held_out, self.calibration.temperature)
+        """Each image's calibrated probabilities from a probe that has not seen it: [N, K]."""
+        best = self.probes[0].held_out
+        return softmax(best, calibrate.fit_temperature(best, self.images.labels))
 
 
 def train(request: Training, repository: Repository, say: Say) -> Trained:
-    """Fit a probe on a backbone's features, judge it, calibrate it, and publish the bundle.
+    """Fit a probe on a backbone's features, fine-tune where asked, and publish the better.
 
     Raises:
         DataError: the images cannot be learned from.
@@ -123,12 +141,9 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
         say(finding)
     labels = data.dataset.labels
     network = transferred(chosen, weights, len(labels), seed=request.seed)
-    learned = _learn(network, chosen, data, seed=request.seed)
-    for found in learned.probes:
-        say(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
+    learned = _learn(network, _read(data.learning, chosen), data, request, say)
     if learned.calibration.temperature in calibrate.TEMPERATURES:
         say("too few answers are wrong, or right, to say how sure to be: take more images")
-    heads.fold(network.module, learned.probes[0].head)
     with tempfile.TemporaryDirectory() as folder:
         _save_reference(Path(folder) / REFERENCE, learned)
         fields = {
@@ -152,26 +167,42 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
 
 def _read(samples: tuple[Sample, ...], chosen: Backbone) -> _Images:
     labels = np.array([sample.label for sample in samples], dtype=np.int64)
-    return _Images(samples, crops(samples, chosen.preprocessing), labels)
+    return _Images(samples, Examples(crops(samples, chosen.preprocessing), labels))
 
 
-def _learn(network: Instrumented, chosen: Backbone, data: Prepared, *, seed: int) -> _Learned:
-    """Fit a probe of each kind on all images but the held-out ones, and calibrate the best.
+def _learn(
+    network: Instrumented, images: _Images, data: Prepared, request: Training, say: Say
+) -> _Learned:
+    """Fit all that is to be fitted, and leave the network with it.
 
-    The calibration is fitted on each image's logits from a head that has not seen it. The head
-    that serves has seen more images than those heads, so what is promised holds for slightly
+    The calibration is fitted on logits of images that were not learned from: a fine-tuned
+    network's validation images, or all images, each from a probe that has not seen it. The
+    probe that serves has seen more images than those, so what is promised holds for slightly
     worse answers than it gives.
     """
-    images = _read(data.learning, chosen)
     embedding = features.embeddings(network, images.crops)
-    splits = probe.folds(images.labels, data.learning_groups, seed=seed)
+    splits = probe.folds(images.labels, data.learning_groups, seed=request.seed)
     probes = probe.ranked(embedding, images.labels, splits)
-    logits = probes[0].held_out
-    temperature = calibrate.fit_temperature(logits, images.labels)
-    conformal = calibrate.fit_conformal(softmax(logits, temperature), images.labels)
+    for found in probes:
+        say(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
+    tuning, logits, rows = None, probes[0].held_out, np.arange(len(images.labels))
+    if request.recipe is not None:
+        tuning = tune(
+            network, images.examples, embedding, probes,
+            split=splits[0], recipe=request.recipe, seed=request.seed, say=say,
+        )  # fmt: skip
+        say(tuning.outcome)
+    if tuning is not None and tuning.better:
+        logits, rows = tuning.logits, splits[0][1]
+        embedding = features.embeddings(network, images.crops)
+    else:
+        heads.fold(network.module, probes[0].head)
+    labels = images.labels[rows]
+    temperature = calibrate.fit_temperature(logits, labels)
+    conformal = calibrate.fit_conformal(softmax(logits, temperature), labels)
     ood = calibrate.fit_ood(logits, embedding)
     calibration = Calibration(temperature=temperature, conformal=conformal, ood=ood)
-    return _Learned(images, embedding, probes, calibration)
+    return _Learned(images, embedding, probes, tuning, calibration)
 
 
 def _save_reference(path: Path, learned: _Learned) -> None:
@@ -217,6 +248,7 @@ def _write_report(
         names=staged.manifest.labels,
         findings=tuple(data.findings()),
         probes=learned.probes,
+        tuning=learned.tuning,
         suspects=suspects(learned.held_out, learned.images.labels),
         temperature=learned.calibration.temperature,
         judged=judged,

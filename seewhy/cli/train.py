@@ -1,6 +1,7 @@
 """`seewhy train`: labelled photos in, a bundle out."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,13 @@ from seewhy.cli.options import (
 )
 
 
+class Strategy(StrEnum):
+    """How a model is made."""
+
+    PROBE = "probe"
+    FINETUNE = "finetune"
+
+
 def train(
     data: DataArgument,
     *,
@@ -28,6 +36,20 @@ def train(
     ] = None,
     backbone: BackboneOption = "efficientnet_lite0",
     weights: WeightsOption = "package",
+    strategy: Annotated[
+        Strategy, typer.Option(help="Fit a classifier alone, or train the network too.")
+    ] = Strategy.PROBE,
+    depth: Annotated[
+        str,
+        typer.Option(
+            metavar="head|N|full",
+            help="What fine-tuning changes: the head, N blocks below it too, or all.",
+        ),
+    ] = "full",
+    epochs: Annotated[int, typer.Option(min=1, help="Of fine-tuning.")] = 8,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Peak learning rate of the head; falls towards the input.")
+    ] = 1e-4,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The model's. [default: the data's]")
     ] = None,
@@ -35,16 +57,20 @@ def train(
 ) -> None:
     """Fit a classifier to labelled photos.
 
-    A linear classifier is fitted on a backbone's features, calibrated, judged on photos that
-    were held out, and published as a bundle.
+    A linear classifier is fitted on a backbone's features; fine-tuning starts from it, and
+    counts only if it is better on photos that it has not seen. The model is calibrated,
+    judged on photos that were held out, and published as a bundle.
     """
     with needs_training("train"):
-        from training.report.page import summary  # noqa: PLC0415  # serving has no torch
+        from training import depth as depths  # noqa: PLC0415  # serving has no torch
+        from training.finetune import Recipe  # noqa: PLC0415
+        from training.report.page import summary  # noqa: PLC0415
         from training.train import REPORT, Training  # noqa: PLC0415
         from training.train import train as run  # noqa: PLC0415
     target = Repository(settings(repository=output).repository)
+    tuned = Recipe(depths.parse(depth), epochs, rate) if strategy is Strategy.FINETUNE else None
     trained = run(
-        Training(data, backbone, weights, name, seed),
+        Training(data, backbone, weights, tuned, name, seed),
         target,
         lambda line: print(line, file=sys.stderr),
     )

@@ -12,6 +12,7 @@ from training.judgement import Judgement
 from training.label_errors import Suspect
 from training.probe import Probe
 from training.report import pictures
+from training.tuning import Tuning
 
 SUSPECTS = 24
 """Images with doubted labels that are shown."""
@@ -35,6 +36,7 @@ class Contents:
         names: [K], of the classes.
         findings: what is to know of the data, a line each.
         probes: all that were fitted, the chosen one first.
+        tuning: what fine-tuning came to; None where it was not tried.
         suspects: images learned from whose label is doubted, to be shown in this order.
         temperature: the bundle's.
         judged: on the held-out images.
@@ -47,6 +49,7 @@ class Contents:
     names: tuple[str, ...]
     findings: tuple[str, ...]
     probes: Sequence[Probe]
+    tuning: Tuning | None
     suspects: Sequence[Suspect]
     temperature: float
     judged: Judgement
@@ -75,6 +78,7 @@ def render(contents: Contents) -> str:
         judged=judged,
         temperature=contents.temperature,
         probes=contents.probes,
+        tuning=contents.tuning,
         confusion=_shaded(judged.calibrated.confusion),
         mistakes=_mistakes(contents),
         suspects=_suspects(contents),

@@ -1,6 +1,7 @@
 """From a folder of photos to a model that serves."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +15,35 @@ from models.errors import DataError, ExportError
 from models.repository import Repository
 from seewhy import inprocess
 from service.settings import Settings
+from training.finetune import Recipe
 from training.train import Trained, Training, train
 
 CLASSES = 4
 IMAGES = 240
 
 
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """scikit-learn's handwritten digits as photos; every fourth is set apart."""
-    root = tmp_path_factory.mktemp("data") / "Handwritten digits"
-    images, labels = load_digits(n_class=CLASSES, return_X_y=True)
-    for number, (pixels, label) in enumerate(zip(images[:IMAGES], labels, strict=False)):
+def photos(root: Path, names: Sequence[str], images: int) -> Path:
+    """scikit-learn's handwritten digits as photos, named each; every fourth is set apart."""
+    digits, labels = load_digits(n_class=len(names), return_X_y=True)
+    for number, (pixels, label) in enumerate(zip(digits[:images], labels, strict=False)):
         split = "val" if number % 4 == 0 else "train"
-        path = root / split / f"digit {label}" / f"{number}.png"
+        path = root / split / names[label] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         grey = Image.fromarray((pixels.reshape(8, 8) * 15).astype(np.uint8))
         grey.resize((32, 32), Image.Resampling.BICUBIC).save(path)
     return root
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "Handwritten digits"
+    return photos(root, [f"digit {label}" for label in range(CLASSES)], IMAGES)
+
+
+@pytest.fixture(scope="module")
+def parity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Odd digits and even ones, which no line parts."""
+    return photos(tmp_path_factory.mktemp("data") / "parity", ["even", "odd"] * 5, 600)
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +143,36 @@ def test_a_name_that_is_none_is_refused_before_any_work(
 def test_photos_that_are_not_there_are_an_error(tmp_path: Path, repository: Repository) -> None:
     with pytest.raises(DataError, match="photos does not exist"):
         train(Training(tmp_path / "photos", "lenet5", "none"), repository, lambda _: None)
+
+
+def test_a_fine_tuned_network_is_published_where_it_is_better(
+    parity: Path, repository: Repository
+) -> None:
+    lines: list[str] = []
+    probed = train(Training(parity, "lenet5", "none", name="probed"), repository, lines.append)
+    recipe = Recipe(epochs=12, rate=3e-3)
+    tuned = train(
+        Training(parity, "lenet5", "none", recipe, name="tuned"), repository, lines.append
+    )
+
+    page = (tuned.bundle.directory / "report.html").read_text(encoding="utf-8")
+    outcome = next(line for line in lines if line.endswith("the fine-tuned network is published."))
+    assert outcome in page
+    assert tuned.test.calibrated.top1 > probed.test.calibrated.top1
+    command = tuned.bundle.manifest.provenance.created_by
+    assert "--strategy finetune --depth full --epochs 12 --rate 0.003" in command
+
+
+def test_a_probe_is_published_where_fine_tuning_harms(
+    digits: Path, trained: Trained, repository: Repository
+) -> None:
+    lines: list[str] = []
+    recipe = Recipe(epochs=1, rate=1e3)
+    found = train(
+        Training(digits, "lenet5", "none", recipe, name="harmed"), repository, lines.append
+    )
+
+    assert any(line.endswith("the probe is published.") for line in lines)
+    assert found.test.calibrated.top1 == trained.test.calibrated.top1
+    weights = [each.bundle.manifest.sha256["weights.bin"] for each in (found, trained)]
+    assert weights[0] == weights[1]

@@ -44,6 +44,7 @@ def contents() -> Contents:
         names=NAMES,
         findings=("30 images to learn from", "left out: a<b.jpg"),
         probes=probes,
+        tuning=None,
         temperature=calibration.temperature,
         judged=judge(logits, labels, NAMES, calibration),
         suspects=[Suspect(index=7, label=0, likelier=1, probability=0.93)],
@@ -81,7 +82,7 @@ def test_the_page_tells_what_was_found(contents: Contents) -> None:
     assert "ants & <bees>" in text
     assert "Temperature 1.37" in text
     assert f"RAPS 90% {contents.judged.sets[1].reached:.1%}" in text
-    assert "svm (chosen) 0.001 0.310 90.0%" in text
+    assert "svm (best) 0.001 0.310 90.0%" in text
 
 
 def test_the_page_loads_nothing(contents: Contents) -> None:
