@@ -45,6 +45,8 @@ class Tuning:
     @property
     def outcome(self) -> str:
         """What was found and what is published, in one sentence."""
+        if self.best.number == 0:
+            return "No epoch of fine-tuning made the probe better: the probe is published."
         published = "the fine-tuned network" if self.better else "the probe"
         return (
             f"Of {len(self.logits)} validation images the fine-tuned network has "
