@@ -28,8 +28,9 @@ class Assignment:
 def assign(dataset: Dataset, groups: npt.NDArray[np.int64], *, seed: int) -> Assignment:
     """Give every image a split, near-duplicates the same one.
 
-    The user's splits stand; a validation split without a test split is the test. Where all
-    is for training, a fifth of each class is held out.
+    The user's splits stand, and images without one are for training; a validation split
+    without a test split is the test. Where there is neither, a fifth of each class is held out
+    of the images for training.
 
     Args:
         dataset: of readable images.
@@ -40,11 +41,11 @@ def assign(dataset: Dataset, groups: npt.NDArray[np.int64], *, seed: int) -> Ass
         DataError: a class has too few images to be on both sides.
     """
     given = {sample.split for sample in dataset.samples}
-    if given <= {None, Split.TRAIN}:
-        assigned, leaked = _hold_out(dataset, groups, seed), frozenset[str]()
+    if given & {Split.VALIDATION, Split.TEST}:
+        assigned = [_settled(sample, given) for sample in dataset.samples]
     else:
-        assigned = [_with_test(sample, given) for sample in dataset.samples]
-        leaked = _leaked(assigned, groups)
+        assigned = _hold_out(dataset, groups, seed)
+    leaked = _leaked(assigned, groups)
     kept = tuple(sample for sample in assigned if sample.id not in leaked)
     found = replace(dataset, samples=kept)
     for split in (Split.TRAIN, Split.TEST):
@@ -58,28 +59,37 @@ def assign(dataset: Dataset, groups: npt.NDArray[np.int64], *, seed: int) -> Ass
 
 
 def _hold_out(dataset: Dataset, groups: npt.NDArray[np.int64], seed: int) -> list[Sample]:
-    labels = np.array([sample.label for sample in dataset.samples])
-    fewest = min(dataset.counts().items(), key=lambda item: item[1])
-    if fewest[1] < TEST_SHARE:
-        raise DataError(f"class {fewest[0]} has {fewest[1]} images; {TEST_SHARE} are the least")
-    if (different := len(np.unique(groups))) < TEST_SHARE:
+    rows = np.array(
+        [row for row, sample in enumerate(dataset.samples) if sample.split is not Split.CALIBRATION]
+    )
+    open_to_all = replace(dataset, samples=tuple(dataset.samples[row] for row in rows))
+    label, count = min(open_to_all.counts().items(), key=lambda item: item[1])
+    if count < TEST_SHARE:
+        raise DataError(f"class {label} has {count} images; {TEST_SHARE} are the least")
+    if (different := len(np.unique(groups[rows]))) < TEST_SHARE:
         raise DataError(
             f"there are {different} different images; {TEST_SHARE} are the least, and "
             "near-duplicates count as one"
         )
+    labels = np.array([sample.label for sample in open_to_all.samples])
     splitter = StratifiedGroupKFold(TEST_SHARE, shuffle=True, random_state=seed)
-    _, held_out = next(splitter.split(labels, labels, groups))
-    chosen = frozenset(held_out.tolist())
+    _, held_out = next(splitter.split(labels, labels, groups[rows]))
+    chosen = frozenset(rows[held_out].tolist())
     return [
-        replace(sample, split=Split.TEST if row in chosen else Split.TRAIN)
+        replace(sample, split=Split.TEST) if row in chosen else _for_training(sample)
         for row, sample in enumerate(dataset.samples)
     ]
 
 
-def _with_test(sample: Sample, given: set[Split | None]) -> Sample:
+def _settled(sample: Sample, given: set[Split | None]) -> Sample:
     if sample.split is Split.VALIDATION and Split.TEST not in given:
         return replace(sample, split=Split.TEST)
-    return sample
+    return _for_training(sample)
+
+
+def _for_training(sample: Sample) -> Sample:
+    """The sample, for training unless the user has said otherwise."""
+    return replace(sample, split=Split.TRAIN) if sample.split is None else sample
 
 
 def _leaked(samples: list[Sample], groups: npt.NDArray[np.int64]) -> frozenset[str]:

@@ -65,6 +65,37 @@ def test_a_fifth_is_held_out_where_the_user_has_only_said_train() -> None:
     assert Counter(sample.label for sample in found.dataset.of(Split.TEST)) == {0: 4, 1: 2}
 
 
+def test_a_fifth_is_held_out_beside_a_calibration_split() -> None:
+    labels = [0, 1] * 20
+    splits = [Split.CALIBRATION] * 10 + [Split.TRAIN] * 30
+
+    found = assign(dataset(labels, splits), np.arange(40), seed=0)
+
+    assert [sample.id for sample in found.dataset.of(Split.CALIBRATION)] == list(
+        map(str, range(10))
+    )
+    assert Counter(sample.label for sample in found.dataset.of(Split.TEST)) == {0: 3, 1: 3}
+
+
+def test_a_copy_of_a_held_out_image_does_not_calibrate() -> None:
+    labels = [0, 1] * 20
+    splits = [Split.CALIBRATION] * 20 + [Split.TRAIN] * 20
+
+    # The first half are copies of the second.
+    found = assign(dataset(labels, splits), np.arange(40) % 20, seed=0)
+
+    test = {int(sample.id) for sample in found.dataset.of(Split.TEST)}
+    assert sorted(found.leaked) == sorted(str(row - 20) for row in test)
+
+
+def test_images_without_a_split_are_learned_from() -> None:
+    splits = [None, None, Split.TEST, Split.TEST]
+
+    found = assign(dataset([0, 1, 0, 1], splits), np.arange(4), seed=0)
+
+    assert [sample.id for sample in found.dataset.of(Split.TRAIN)] == ["0", "1"]
+
+
 def test_a_validation_split_without_a_test_split_is_the_test() -> None:
     whole = dataset([0, 1, 0, 1], [Split.TRAIN, Split.TRAIN, Split.VALIDATION, Split.VALIDATION])
 
