@@ -24,6 +24,7 @@ from training.data.crops import crops
 from training.data.dataset import Sample, Split
 from training.data.preparation import Prepared, prepare
 from training.finetune import Examples, Recipe
+from training.forest import Forest, compare
 from training.instrument import Instrumented
 from training.judgement import Judgement, judge
 from training.label_errors import suspects
@@ -114,6 +115,7 @@ class _Learned:
     images: _Images
     embedding: npt.NDArray[np.float32]
     probes: list[Probe]
+    forest: Forest
     tuning: Tuning | None
     calibration: Calibration
 
@@ -185,6 +187,7 @@ def _learn(
     probes = probe.ranked(embedding, images.labels, splits)
     for found in probes:
         say(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
+    forest = compare(embedding, images.labels, splits, seed=request.seed)
     tuning, logits, rows = None, probes[0].held_out, np.arange(len(images.labels))
     if request.recipe is not None:
         tuning = tune(
@@ -202,7 +205,7 @@ def _learn(
     conformal = calibrate.fit_conformal(softmax(logits, temperature), labels)
     ood = calibrate.fit_ood(logits, embedding)
     calibration = Calibration(temperature=temperature, conformal=conformal, ood=ood)
-    return _Learned(images, embedding, probes, tuning, calibration)
+    return _Learned(images, embedding, probes, forest, tuning, calibration)
 
 
 def _save_reference(path: Path, learned: _Learned) -> None:
@@ -248,6 +251,7 @@ def _write_report(
         names=staged.manifest.labels,
         findings=tuple(data.findings()),
         probes=learned.probes,
+        forest=learned.forest,
         tuning=learned.tuning,
         suspects=suspects(learned.held_out, learned.images.labels),
         temperature=learned.calibration.temperature,

@@ -8,6 +8,7 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
+from training.forest import Forest
 from training.judgement import Judgement
 from training.label_errors import Suspect
 from training.probe import Probe
@@ -36,6 +37,7 @@ class Contents:
         names: [K], of the classes.
         findings: what is to know of the data, a line each.
         probes: all that were fitted, the chosen one first.
+        forest: beside them, what a classifier that is not linear comes to.
         tuning: what fine-tuning came to; None where it was not tried.
         suspects: images learned from whose label is doubted, to be shown in this order.
         temperature: the bundle's.
@@ -49,6 +51,7 @@ class Contents:
     names: tuple[str, ...]
     findings: tuple[str, ...]
     probes: Sequence[Probe]
+    forest: Forest
     tuning: Tuning | None
     suspects: Sequence[Suspect]
     temperature: float
@@ -78,6 +81,7 @@ def render(contents: Contents) -> str:
         judged=judged,
         temperature=contents.temperature,
         probes=contents.probes,
+        forest=contents.forest,
         tuning=contents.tuning,
         confusion=_shaded(judged.calibrated.confusion),
         mistakes=_mistakes(contents),

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from models.manifest import Calibration, Conformal, Lac, Raps
+from training.forest import Forest
 from training.judgement import judge
 from training.label_errors import Suspect
 from training.probe import Classifier, LinearHead, Probe
@@ -44,6 +45,7 @@ def contents() -> Contents:
         names=NAMES,
         findings=("30 images to learn from", "left out: a<b.jpg"),
         probes=probes,
+        forest=Forest(200, loss=0.612, accuracy=0.85),
         tuning=None,
         temperature=calibration.temperature,
         judged=judge(logits, labels, NAMES, calibration),
