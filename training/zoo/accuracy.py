@@ -116,8 +116,10 @@ def summarize(
 
 
 def median_ratio(ours: npt.ArrayLike, theirs: npt.ArrayLike) -> float:
-    """The median over images of our error over PyTorch's on the same image."""
-    return float(np.median(np.divide(ours, theirs)))
+    """The median over images of our error over PyTorch's on the same image; 0 / 0 is 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.divide(ours, theirs)
+    return float(np.median(np.where(np.equal(ours, theirs), 1.0, ratios)))
 
 
 def in_float64(network: Network) -> Network:

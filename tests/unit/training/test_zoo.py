@@ -16,7 +16,7 @@ from torch import nn
 
 from training.backbones import ZOO
 from training.randomize import randomize
-from training.zoo.accuracy import Accuracy, ImageErrors, in_float64, summarize
+from training.zoo.accuracy import Accuracy, ImageErrors, in_float64, median_ratio, summarize
 from training.zoo.check import Row
 from training.zoo.table import table
 
@@ -86,6 +86,13 @@ def test_ties_that_fall_at_random_are_no_fault() -> None:
     ours[0] = image_errors(50)
 
     assert replace(GOOD, accuracy=summarize(1e-7, LOGITS, ours, theirs)).faults == []
+
+
+def test_the_median_ratio_is_taken_image_by_image() -> None:
+    assert median_ratio([1.0, 2.0, 9.0], [2.0, 1.0, 3.0]) == pytest.approx(2)
+    assert median_ratio([0.0, 0.0, 5.0], [0.0, 0.0, 1.0]) == pytest.approx(1)
+    assert median_ratio([1.0], [0.0]) == math.inf
+    assert math.isnan(median_ratio([math.nan], [1.0]))
 
 
 def test_the_spread_is_what_depends_on_the_image() -> None:
