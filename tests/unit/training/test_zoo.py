@@ -161,7 +161,7 @@ def test_the_committed_table_has_every_backbone_of_the_zoo() -> None:
     page = (Path(__file__).parents[3] / "docs" / "zoo.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| (\w+) \| [\d.]+M", page, re.MULTILINE)
 
-    assert listed == [backbone.name for backbone in ZOO]
+    assert sorted(listed) == sorted(backbone.name for backbone in ZOO)
 
 
 @pytest.mark.slow
