@@ -108,7 +108,7 @@ def finetune(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share(step, steps))
     generator = torch.Generator().manual_seed(seed)
     epochs = [_judged(network, validation, 0, math.nan)]
-    best = copy.deepcopy(network.module.state_dict())
+    kept = copy.deepcopy(network.module.state_dict())
     for number in range(1, recipe.epochs + 1):
         start, losses = time.perf_counter(), []
         for image, label in _batches(training, recipe.batch, generator):
@@ -124,15 +124,15 @@ def finetune(
         if not math.isfinite(epochs[-1].loss):
             say("the weights have diverged; a lower rate may do better")
             break
-        if epochs[-1].loss < min(epoch.loss for epoch in epochs[:-1]):
-            best = copy.deepcopy(network.module.state_dict())
-    network.module.load_state_dict(best)
+        if best(epochs) is epochs[-1]:
+            kept = copy.deepcopy(network.module.state_dict())
+    network.module.load_state_dict(kept)
     network.module.requires_grad_(requires_grad=True)
     return epochs
 
 
 def best(epochs: list[Epoch]) -> Epoch:
-    """The epoch whose state `finetune` leaves."""
+    """The epoch whose state `finetune` leaves: of equals, the first."""
     return min(epochs, key=lambda epoch: epoch.loss)
 
 

@@ -3,7 +3,6 @@
 import re
 import shlex
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from training.backbones import Backbone, backbone, parameters
 from training.data.crops import crops
 from training.data.dataset import Sample, Split
 from training.data.preparation import Prepared, prepare
-from training.finetune import Examples, Recipe
+from training.finetune import Examples, Recipe, Say
 from training.forest import Forest, compare
 from training.instrument import Instrumented
 from training.judgement import Judgement, judge
@@ -36,9 +35,6 @@ from training.weights import Weights
 
 REFERENCE = "reference.npz"
 REPORT = "report.html"
-
-Say = Callable[[str], None]
-"""Takes one line of progress."""
 
 
 @dataclass(frozen=True)
