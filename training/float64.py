@@ -15,6 +15,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from torch.nn import functional
 
+from models.errors import ExportError
 from training.gradient.tape import meant
 
 Array = npt.NDArray[np.float64]
@@ -31,7 +32,7 @@ def run(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
         feeds: its inputs by name.
 
     Raises:
-        NotImplementedError: an operator is used in a way that is not covered here.
+        ExportError: an operator is used in a way that is not covered here.
     """
     evaluator = ReferenceEvaluator(ir.to_proto(model), new_ops=OPERATORS)
     last = {name: node for node in evaluator.rt_nodes_ for name in node.input}
@@ -143,7 +144,7 @@ class Pad(OpRun):
         axes: npt.NDArray[np.int64] | None = None, mode: str | None = None,
     ) -> tuple[Array]:  # fmt: skip
         if axes is not None or mode not in {None, "constant"}:
-            raise NotImplementedError(f"Pad of chosen axes, or with mode {mode}")
+            raise ExportError(f"Pad of chosen axes, or with mode {mode}")
         begin, end = np.split(pads, 2)
         # PyTorch starts from the last axis.
         sides = np.stack([begin, end], axis=1)[::-1].flatten().tolist()
@@ -170,7 +171,7 @@ class ScatterElements(OpRun):
         axis: int | None = None, reduction: str | None = None, **_: Any,
     ) -> tuple[Array]:  # fmt: skip
         if reduction != "add":
-            raise NotImplementedError(f"ScatterElements with reduction {reduction}")
+            raise ExportError(f"ScatterElements with reduction {reduction}")
         total = _tensor(data)
         total.scatter_add_(axis or 0, _tensor(indices), _tensor(updates))
         return (total.numpy(),)

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from models.errors import ExportError
 from training import float64
 
 IMAGE = (2, 3, 7, 6)
@@ -119,7 +120,7 @@ def test_what_is_not_covered_is_refused(
 ) -> None:
     x = whole(IMAGE).astype(np.float64)
     refused = ir.from_proto(model(operator, x, others, attributes, 1))
-    with pytest.raises(NotImplementedError, match=operator):
+    with pytest.raises(ExportError, match=operator):
         float64.run(refused, {"x": x})
 
 
