@@ -66,7 +66,9 @@ def test_heads_that_only_training_uses_may_be_left_over(
 ) -> None:
     path = tmp_path / "mine.pth"
     torch.save({**state, "aux1.fc.weight": torch.zeros(2, 2)}, path)
-    weights.apply(lenet.build(CLASSES), weights.load(lenet, str(path)))
+    module = lenet.build(CLASSES)
+    weights.apply(module, weights.load(lenet, str(path)))
+    torch.testing.assert_close(dict(module.state_dict()), state, rtol=0, atol=0)
 
 
 def test_a_network_whose_format_has_a_version_loads_a_plain_mapping(tmp_path: Path) -> None:

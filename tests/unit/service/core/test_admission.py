@@ -24,7 +24,9 @@ def test_work_that_is_done_makes_room() -> None:
     backlog = Backlog("test", capacity=1)
     backlog.enter()
     backlog.leave(seconds=0.1)
+    assert backlog.inside == 0
     backlog.enter()
+    assert backlog.inside == 1
 
 
 def test_the_time_to_come_back_is_what_the_work_inside_takes() -> None:
