@@ -1,171 +1,187 @@
-"""Fine-tuning: a network's upper layers learn on, from a head that is fitted already.
+"""Training a network, from whatever it knows: its epochs, of which the best is kept.
 
-Small sets undo a network easily, so the defaults are careful: the head comes from a linear
-probe (Kumar et al. 2022, "Fine-tuning can distort pretrained features"), batch norm keeps its
-statistics, rates are low and fall from block to block towards the input (Howard & Ruder 2018,
-section 3.2), and the best epoch is kept, the state before the first one included.
+Small sets undo a network easily, so the defaults are careful: where the head comes from a
+linear probe (Kumar et al. 2022, "Fine-tuning can distort pretrained features"), the state
+before the first epoch counts too, batch norm keeps its statistics, and rates are low and fall
+from block to block towards the input (Howard & Ruder 2018, section 3.2).
 """
 
 import copy
 import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch.nn import functional
 
-from models.golden import to_float
-from training import depth, features
-from training.calibrate import calibrated_loss
-from training.depth import Depth
+from training import features
+from training.history import Epoch, History
 from training.instrument import Instrumented
-
-WARM_UP = 0.1
-"""Share of the steps in which the rate rises to its peak; then it falls as a cosine."""
-
-Say = Callable[[str], None]
-"""Takes one line of progress."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to fine-tune.
-
-    `depth` is as in `training.depth`; `rate` the head's peak learning rate, `decay` what it
-    is multiplied by from block to block; `batch` the images of a step.
-    """
-
-    depth: Depth = None
-    epochs: int = 8
-    rate: float = 1e-4
-    decay: float = 0.9
-    weight_decay: float = 0.01
-    batch: int = 32
-
-    @property
-    def options(self) -> list[str]:
-        """The options of `seewhy train` that ask for it."""
-        asked = {"--depth": depth.name(self.depth), "--epochs": self.epochs, "--rate": self.rate}
-        return ["--strategy", "finetune", *(str(part) for pair in asked.items() for part in pair)]
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Labelled crops: `crops` uint8 [N, H, W, 3], `labels` int64 [N]."""
-
-    crops: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
-
-    def of(self, rows: npt.NDArray[np.int64]) -> "Examples":
-        """Some of them."""
-        return Examples(self.crops[rows], self.labels[rows])
+from training.learning import checkpoint, journal
+from training.learning.batches import Examples
+from training.learning.learner import Learned, Learner
+from training.learning.processes import Processes
+from training.learning.progress import Say, moving_line
+from training.learning.rate_finder import Sweep
+from training.learning.soup import State, stir
+from training.recipe import Recipe
+from training.score import Score, score
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What an epoch did; number 0 is the state before the first one.
+class Run:
+    """What a run needs beside its recipe.
 
-    `training_loss` is the mean cross-entropy of its steps in nats, NaN before the first;
-    `loss` the log loss after temperature scaling and `accuracy` the share that is right, both
-    on the validation images; infinite and 0 where the weights have diverged.
+    Attributes:
+        seed: of every random choice.
+        folder: where checkpoints and the journal go; None for nowhere.
+        identity: what is trained on what; a checkpoint of another run is refused.
+        resume: whether to go on from the folder's checkpoint.
+        processes: those that train together.
+        say: hears of each epoch.
     """
 
-    number: int
-    training_loss: float
-    loss: float
-    accuracy: float
+    seed: int = 0
+    folder: Path | None = None
+    identity: str = ""
+    resume: bool = False
+    processes: Processes = field(default_factory=Processes.alone)
+    say: Say = print
 
 
 def finetune(
-    network: Instrumented,
-    training: Examples,
-    validation: Examples,
-    recipe: Recipe,
-    *,
-    seed: int,
-    say: Say,
-) -> list[Epoch]:
-    """Train in place; the network ends in its best epoch's state, the least validation loss.
+    network: Instrumented, training: Examples, validation: Examples, recipe: Recipe, run: Run
+) -> History:
+    """Train in place; the network ends as its best epoch left it, or as an average of several.
 
     Args:
-        network: in evaluation mode, its head fitted; it stays in that mode, so that batch
-            norm keeps the statistics of many more images than there are here.
+        network: in evaluation mode, its head fitted.
         training: what to learn.
         validation: what says when it is learned.
         recipe: how.
-        seed: of the order of the images and of what is done to them.
-        say: hears of each epoch.
+        run: where, and from which seed.
+
+    Raises:
+        TrainingError: the recipe does not fit the network, or the checkpoint not the run.
     """
-    groups = [
-        {"params": block, "lr": recipe.rate * recipe.decay**below}
-        for below, block in enumerate(depth.trained(network.module, recipe.depth))
-    ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
-    steps = recipe.epochs * math.ceil(len(training.labels) / recipe.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share(step, steps))
-    generator = torch.Generator().manual_seed(seed)
-    epochs = [_judged(network, validation, 0, math.nan)]
-    kept = copy.deepcopy(network.module.state_dict())
-    for number in range(1, recipe.epochs + 1):
-        start, losses = time.perf_counter(), []
-        for image, label in _batches(training, recipe.batch, generator):
-            loss = functional.cross_entropy(network(image).logits, label)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item())
-        speed = len(training.labels) / (time.perf_counter() - start)
-        epochs.append(_judged(network, validation, number, float(np.mean(losses))))
-        say(_line(epochs[-1], recipe.epochs, speed))
-        if not math.isfinite(epochs[-1].loss):
-            say("the weights have diverged; a lower rate may do better")
-            break
-        if best(epochs) is epochs[-1]:
-            kept = copy.deepcopy(network.module.state_dict())
-    network.module.load_state_dict(kept)
+    if run.folder is not None:
+        run.folder.mkdir(parents=True, exist_ok=True)
+    course = _begun(network, training, validation, recipe, run)
+    while not _over(course, recipe):
+        _advance(course, training, validation, recipe, run)
+    states = [state for _, state in course.kept]
+    judge = partial(_judged, network, validation, run.processes)
+    soup = stir(network.module, states, recipe.metric, judge)
     network.module.requires_grad_(requires_grad=True)
-    return epochs
+    return History(recipe.metric, tuple(course.epochs), course.sweep, soup)
 
 
-def best(epochs: list[Epoch]) -> Epoch:
-    """The epoch whose state `finetune` leaves: of equals, the first."""
-    return min(epochs, key=lambda epoch: epoch.loss)
+@dataclass(eq=False)
+class _Course:
+    """How far a run has come; `kept` are its best epochs with their states, the best first."""
+
+    learner: Learner
+    sweep: Sweep | None
+    epochs: list[Epoch]
+    kept: list[tuple[Epoch, State]]
 
 
-def _share(step: int, steps: int) -> float:
-    """The learning rate as a share of its peak."""
-    rising = max(1, round(WARM_UP * steps))
-    if step < rising:
-        return (step + 1) / rising
-    return (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising))) / 2
+def _begun(
+    network: Instrumented, training: Examples, validation: Examples, recipe: Recipe, run: Run
+) -> _Course:
+    """A run before its first epoch, or after the last one of its checkpoint."""
+    saved = checkpoint.load(run.folder, run.identity) if run.resume and run.folder else None
+    if recipe.rate is None:
+        sweep = Sweep(**saved["sweep"]) if saved else _swept(network, training, recipe, run)
+        rate = sweep.chosen
+    else:
+        sweep, rate = None, recipe.rate
+    learner = _learner(network, training, recipe, run, rate)
+    if saved is None:
+        first = Epoch(0, math.nan, math.nan, _judged(network, validation, run.processes))
+        return _Course(learner, sweep, [first], [(first, _state(network))])
+    learner.restore(saved["learner"])
+    epochs = [Epoch.of(plain) for plain in saved["epochs"]]
+    kept = [(Epoch.of(plain), state) for plain, state in saved["kept"]]
+    run.say(f"going on after epoch {epochs[-1].number}")
+    return _Course(learner, sweep, epochs, kept)
 
 
-def _batches(
-    examples: Examples, size: int, generator: torch.Generator
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Every image once, in random order, half of them mirrored."""
-    order = torch.randperm(len(examples.labels), generator=generator)
-    for rows in order.split(size):
-        image = torch.from_numpy(to_float(examples.crops[rows.numpy()]))
-        mirrored = torch.rand(len(rows), generator=generator) < 0.5  # noqa: PLR2004 - half
-        image[mirrored] = image[mirrored].flip(-1)
-        yield image, torch.from_numpy(examples.labels[rows.numpy()])
+def _over(course: _Course, recipe: Recipe) -> bool:
+    last, best = course.epochs[-1], course.kept[0][0]
+    patience = math.inf if recipe.patience is None else recipe.patience
+    diverged = not math.isfinite(last.score.loss)
+    return diverged or last.number >= recipe.epochs or last.number - best.number >= patience
 
 
-def _judged(network: Instrumented, validation: Examples, number: int, loss: float) -> Epoch:
-    logits = features.logits(network, validation.crops).astype(np.float64)
-    if not np.isfinite(logits).all():
-        return Epoch(number, loss, math.inf, 0.0)
-    right = float((logits.argmax(axis=1) == validation.labels).mean())
-    return Epoch(number, loss, calibrated_loss(logits, validation.labels), right)
+def _advance(
+    course: _Course, training: Examples, validation: Examples, recipe: Recipe, run: Run
+) -> None:
+    """An epoch, and what is kept, written and said of it."""
+    number = course.epochs[-1].number + 1
+    with moving_line(f"epoch {number} of {recipe.epochs}", len(training.labels)) as tick:
+        learned = course.learner.epoch(number, tick)
+    judged = course.learner.judged
+    epoch = Epoch(
+        number, learned.loss, learned.accuracy, _judged(judged, validation, run.processes)
+    )
+    ranked = [*course.kept, (epoch, _state(judged))]
+    ranked.sort(key=lambda each: each[0].score.by(recipe.metric), reverse=True)
+    course.epochs.append(epoch)
+    course.kept = ranked[: recipe.soup]
+    if run.processes.first:
+        _write(course, learned, run)
+        run.say(_line(epoch, recipe.epochs, learned))
+        if not math.isfinite(epoch.score.loss):
+            run.say("the weights have diverged; a lower rate may do better")
 
 
-def _line(epoch: Epoch, epochs: int, speed: float) -> str:
+def _swept(network: Instrumented, training: Examples, recipe: Recipe, run: Run) -> Sweep:
+    """The sweep of rates, after which the network is as before."""
+    before = _state(network)
+    sweep = _learner(network, training, recipe, run, rate=1.0).sweep()
+    network.module.load_state_dict(before)
+    run.say(f"rate {sweep.chosen:.1e}, found by a sweep of {len(sweep.rates)} steps")
+    return sweep
+
+
+def _learner(
+    network: Instrumented, training: Examples, recipe: Recipe, run: Run, rate: float
+) -> Learner:
+    return Learner(network, training, recipe, rate, seed=run.seed, processes=run.processes)
+
+
+def _state(network: Instrumented) -> State:
+    return copy.deepcopy(network.module.state_dict())
+
+
+def _write(course: _Course, learned: Learned, run: Run) -> None:
+    """The journal's line and the checkpoint, where there is a place for them."""
+    if run.folder is None:
+        return
+    epoch = course.epochs[-1]
+    speed = {"images_per_second": learned.images_per_second, "waiting": learned.waiting}
+    journal.record(run.folder, epoch.number, {**epoch.figures, **speed})
+    state = {
+        "learner": course.learner.state(),
+        "sweep": None if course.sweep is None else asdict(course.sweep),
+        "epochs": [asdict(each) for each in course.epochs],
+        "kept": [(asdict(each), dict(state)) for each, state in course.kept],
+    }
+    checkpoint.save(run.folder, run.identity, state)
+
+
+def _judged(network: Instrumented, validation: Examples, processes: Processes) -> Score:
+    """The validation images' score; each process looks at its share of them."""
+    images = len(validation.labels)
+    own = validation.of(np.arange(processes.rank, images, processes.count))
+    logits = processes.gathered(features.logits(network, own.crops), images)
+    return score(logits, validation.labels)
+
+
+def _line(epoch: Epoch, epochs: int, learned: Learned) -> str:
     return (
         f"epoch {epoch.number} of {epochs}: loss {epoch.training_loss:.3f}, validation "
-        f"{epoch.loss:.3f}, {epoch.accuracy:.1%} right, {speed:.0f} images/s"
+        f"{epoch.score.loss:.3f}, {epoch.score.accuracy:.1%} right, "
+        f"{learned.images_per_second:.0f} images/s"
     )

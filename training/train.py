@@ -1,7 +1,5 @@
 """`seewhy train`: from a user's photos to a bundle in the repository."""
 
-import re
-import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,63 +9,23 @@ import numpy.typing as npt
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.manifest import Calibration, Graph, Provenance
+from models.manifest import Graph, Provenance
 from models.repository import Repository
-from service.core.classification import softmax
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
-from training import calibrate, export, features, gate, heads, probe
-from training import weights as weights_source
-from training.backbones import Backbone, backbone, parameters
-from training.data.crops import crops
-from training.data.dataset import Sample, Split
-from training.data.preparation import Prepared, prepare
-from training.finetune import Examples, Recipe, Say
-from training.forest import Forest, compare
-from training.instrument import Instrumented
+from training import export, features, gate
+from training.backbones import parameters
+from training.data.dataset import Split
 from training.judgement import Judgement, judge
 from training.label_errors import suspects
-from training.probe import Probe
-from training.report.page import Contents, Shown, render
-from training.transfer import transferred
-from training.tuning import Tuning, tune
-from training.weights import Weights
+from training.learn import Images, Learned, learn, read
+from training.learning.processes import Processes
+from training.learning.progress import Say
+from training.report.page import Contents, render
+from training.request import Training
 
 REFERENCE = "reference.npz"
 REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class Training:
-    """What to train.
-
-    `weights` is as `training.weights.load` takes it; `recipe` says how to fine-tune, None not
-    to; `name` is the bundle's, by default the data's.
-    """
-
-    data: Path
-    backbone: str = "efficientnet_lite0"
-    weights: str = "package"
-    recipe: Recipe | None = None
-    name: str | None = None
-    seed: int = 0
-
-    @property
-    def bundle_name(self) -> str:
-        """The name that the bundle gets."""
-        data = self.data.resolve()
-        given = data.name if data.is_dir() else data.stem
-        plain = re.sub(r"[^a-z0-9]+", "_", given.lower()).strip("_")
-        return plain if self.name is None else self.name
-
-    @property
-    def command(self) -> str:
-        """The command that trains this again; files stand without their folders."""
-        options = ["--backbone", self.backbone, "--weights", Path(self.weights).name]
-        options += [] if self.recipe is None else self.recipe.options
-        options += [] if self.name is None else ["--name", self.name]
-        options += [] if self.seed == 0 else ["--seed", str(self.seed)]
-        return shlex.join(["seewhy", "train", self.data.resolve().name, *options])
 
 
 @dataclass(frozen=True)
@@ -78,133 +36,42 @@ class Trained:
     test: Judgement
 
 
-@dataclass(frozen=True, eq=False)
-class _Images:
-    """Labelled crops, and what they are crops of."""
-
-    samples: tuple[Sample, ...]
-    examples: Examples
-
-    @property
-    def crops(self) -> npt.NDArray[np.uint8]:
-        """Uint8 [N, H, W, 3]."""
-        return self.examples.crops
-
-    @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """Int64 [N]."""
-        return self.examples.labels
-
-    @property
-    def shown(self) -> Shown:
-        """The images as a report shows them."""
-        return Shown([sample.id for sample in self.samples], self.crops)
-
-
-@dataclass(frozen=True, eq=False)
-class _Learned:
-    """What was fitted: the probes, the best first, and what serves, with its calibration.
-
-    `embedding` [N, D] is what the network that serves makes of the images.
-    """
-
-    images: _Images
-    embedding: npt.NDArray[np.float32]
-    probes: list[Probe]
-    forest: Forest
-    tuning: Tuning | None
-    calibration: Calibration
-
-    @property
-    def held_out(self) -> npt.NDArray[np.float64]:
-        """Each image's calibrated probabilities from a probe that has not seen it: [N, K]."""
-        best = self.probes[0].held_out
-        return softmax(best, calibrate.fit_temperature(best, self.images.labels))
-
-
 def train(request: Training, repository: Repository, say: Say) -> Trained:
-    """Fit a probe on a backbone's features, fine-tune where asked, and publish the better.
+    """Learn, in this process alone, and publish; see `learn` and `publish`."""
+    export.check_name(request.bundle_name)
+    return publish(learn(request, say, Processes.alone()), repository)
+
+
+def publish(learned: Learned, repository: Repository) -> Trained:
+    """Export what was learned, judge it on images held out, and publish it with its report.
 
     Raises:
-        DataError: the images cannot be learned from.
-        WeightsError: the weights cannot be had or do not fit.
         ExportError: the backbone cannot be exported, or the export is not exact.
         GoldenMismatch: a graph does not compute what PyTorch does.
     """
-    export.check_name(request.bundle_name)
-    chosen = backbone(request.backbone)
-    weights = weights_source.load(chosen, request.weights)
-    data = prepare(request.data, seed=request.seed)
-    for finding in data.findings():
-        say(finding)
-    labels = data.dataset.labels
-    network = transferred(chosen, weights, len(labels), seed=request.seed)
-    learned = _learn(network, _read(data.learning, chosen), data, request, say)
-    if learned.calibration.temperature in calibrate.TEMPERATURES:
-        say("too few answers are wrong, or right, to say how sure to be: take more images")
+    request, labels = learned.request, learned.data.dataset.labels
     with tempfile.TemporaryDirectory() as folder:
         _save_reference(Path(folder) / REFERENCE, learned)
         fields = {
             "name": request.bundle_name,
             "version": repository.next_version(request.bundle_name),
             "labels": labels,
-            "provenance": _provenance(request, chosen, weights, network, data),
+            "provenance": _provenance(learned),
             "calibration": learned.calibration,
         }
-        staged = export.write(network, chosen, Path(folder), fields, seed=request.seed)
-        export.check(staged)
-        test = _read(data.dataset.of(Split.TEST), chosen)
-        judged = judge(
-            _served(staged, network, learned.images, test), test.labels, labels, learned.calibration
+        staged = export.write(
+            learned.network, learned.backbone, Path(folder), fields, seed=request.seed
         )
-        _write_report(staged, data, learned, test, judged)
+        export.check(staged)
+        test = read(learned.data.dataset.of(Split.TEST), learned.backbone)
+        judged = judge(_served(staged, learned, test), test.labels, labels, learned.calibration)
+        _write_report(staged, learned, test, judged)
         fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": judged.metrics}
         bundles.write_manifest(staged.directory, fields)
         return Trained(repository.publish(staged.directory), judged)
 
 
-def _read(samples: tuple[Sample, ...], chosen: Backbone) -> _Images:
-    labels = np.array([sample.label for sample in samples], dtype=np.int64)
-    return _Images(samples, Examples(crops(samples, chosen.preprocessing), labels))
-
-
-def _learn(
-    network: Instrumented, images: _Images, data: Prepared, request: Training, say: Say
-) -> _Learned:
-    """Fit all that is to be fitted, and leave the network with it.
-
-    The calibration is fitted on logits of images that were not learned from: a fine-tuned
-    network's validation images, or all images, each from a probe that has not seen it. The
-    probe that serves has seen more images than those, so what is promised holds for slightly
-    worse answers than it gives.
-    """
-    embedding = features.embeddings(network, images.crops)
-    splits = probe.folds(images.labels, data.learning_groups, seed=request.seed)
-    probes = probe.ranked(embedding, images.labels, splits)
-    for found in probes:
-        say(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
-    forest = compare(embedding, images.labels, splits, seed=request.seed)
-    tuning, logits, rows = None, probes[0].held_out, np.arange(len(images.labels))
-    if request.recipe is not None:
-        tuning = tune(
-            network, images.examples, embedding, probes,
-            split=splits[0], recipe=request.recipe, seed=request.seed, say=say,
-        )  # fmt: skip
-        say(tuning.outcome)
-    if tuning is not None and tuning.better:
-        logits, rows = tuning.logits, splits[0][1]
-        embedding = features.embeddings(network, images.crops)
-    else:
-        heads.fold(network.module, probes[0].head)
-    labels = images.labels[rows]
-    temperature = calibrate.fit_temperature(logits, labels)
-    conformal = calibrate.fit_conformal(softmax(logits, temperature), labels)
-    ood = calibrate.fit_ood(logits, embedding)
-    calibration = Calibration(temperature=temperature, conformal=conformal, ood=ood)
-    return _Learned(images, embedding, probes, forest, tuning, calibration)
-
-
-def _save_reference(path: Path, learned: _Learned) -> None:
+def _save_reference(path: Path, learned: Learned) -> None:
     """`reference.npz`: `embedding` float16 [M, D], `labels` int64 [M], `ids` [M]."""
     np.savez_compressed(
         path,
@@ -214,38 +81,34 @@ def _save_reference(path: Path, learned: _Learned) -> None:
     )
 
 
-def _provenance(
-    request: Training, chosen: Backbone, weights: Weights, network: Instrumented, data: Prepared
-) -> Provenance:
+def _provenance(learned: Learned) -> Provenance:
+    request, weights = learned.request, learned.weights
     return Provenance(
-        backbone=chosen.name,
+        backbone=learned.backbone.name,
         weights=weights.source,
         licence=weights.licence,
         created_by=request.command,
-        parameters=parameters(network.module),
+        parameters=parameters(learned.network.module),
         seed=request.seed,
-        data_fingerprint=data.fingerprint,
+        data_fingerprint=learned.data.fingerprint,
         libraries=export.libraries(),
     )
 
 
-def _served(
-    staged: Bundle, network: Instrumented, learning: _Images, test: _Images
-) -> npt.NDArray[np.floating]:
+def _served(staged: Bundle, learned: Learned, test: Images) -> npt.NDArray[np.floating]:
     """Hold the export against the network, then give what it answers on the test: logits."""
     model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
-    gate.hold(gate.logits(model, learning.crops), features.logits(network, learning.crops))
+    crops = learned.images.crops
+    gate.hold(gate.logits(model, crops), features.logits(learned.network, crops))
     return gate.logits(model, test.crops)
 
 
-def _write_report(
-    staged: Bundle, data: Prepared, learned: _Learned, test: _Images, judged: Judgement
-) -> None:
+def _write_report(staged: Bundle, learned: Learned, test: Images, judged: Judgement) -> None:
     contents = Contents(
         title=str(staged),
         command=staged.manifest.provenance.created_by,
         names=staged.manifest.labels,
-        findings=tuple(data.findings()),
+        findings=tuple(learned.data.findings()),
         probes=learned.probes,
         forest=learned.forest,
         tuning=learned.tuning,

@@ -1,4 +1,4 @@
-"""Whether fine-tuning pays: the network that it leaves, beside its own probe."""
+"""Whether training the network pays: what it leaves, beside the best probe."""
 
 import copy
 from collections.abc import Sequence
@@ -8,50 +8,48 @@ import numpy as np
 import numpy.typing as npt
 
 from training import features, heads, probe
-from training.calibrate import calibrated_loss
-from training.finetune import Epoch, Examples, Recipe, Say, best, finetune
+from training.finetune import Run, finetune
+from training.history import History
 from training.instrument import Instrumented
+from training.learning.batches import Examples
 from training.probe import Classifier, Fold, Probe
+from training.recipe import Metric, Recipe, Strategy
+from training.score import Score, score
 
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """What fine-tuning came to.
+    """What training the network came to.
 
-    `logits` [N, K] are those of the N validation images, which it did not learn from. On the
-    same images, `probe_accuracy` and `probe_loss` are those of the best probe, fitted on the
-    same others.
+    `logits` [N, K] are those of the N validation images, which it did not learn from; `probe`
+    is the score on the same images of the best probe, fitted on the same others.
     """
 
-    epochs: list[Epoch]
+    history: History
     logits: npt.NDArray[np.float64]
-    probe_accuracy: float
-    probe_loss: float
-
-    @property
-    def best(self) -> Epoch:
-        """The epoch that was kept."""
-        return best(self.epochs)
+    probe: Score
 
     @property
     def better(self) -> bool:
-        """Whether an epoch beats the probe in log loss, and is right at least as often."""
-        return (
-            self.best.number > 0
-            and self.best.loss < self.probe_loss
-            and self.best.accuracy >= self.probe_accuracy
-        )
+        """Whether the outcome beats the probe, and by log loss is right at least as often."""
+        found, metric = self.history.score, self.history.metric
+        no_worse = metric is not Metric.LOG_LOSS or found.accuracy >= self.probe.accuracy
+        return not self.idle and found.by(metric) > self.probe.by(metric) and no_worse
+
+    @property
+    def idle(self) -> bool:
+        """Whether no epoch was better than the state before the first."""
+        return self.history.best.number == 0 and self.history.soup is None
 
     @property
     def outcome(self) -> str:
         """What was found and what is published, in one sentence."""
-        if self.best.number == 0:
-            return "No epoch of fine-tuning made the probe better: the probe is published."
-        published = "the fine-tuned network" if self.better else "the probe"
+        if self.idle:
+            return "No epoch of training made the network better: the probe is published."
+        published = "the trained network" if self.better else "the probe"
         return (
-            f"Of {len(self.logits)} validation images the fine-tuned network has "
-            f"{self.best.accuracy:.1%} right (log loss {self.best.loss:.3f}), the probe "
-            f"{self.probe_accuracy:.1%} ({self.probe_loss:.3f}): {published} is published."
+            f"On {len(self.logits)} validation images the trained network has "
+            f"{_told(self.history.score)}; the probe {_told(self.probe)}: {published} is published."
         )
 
 
@@ -63,10 +61,9 @@ def tune(
     *,
     split: Fold,
     recipe: Recipe,
-    seed: int,
-    say: Say,
+    run: Run,
 ) -> Tuning:
-    """Fine-tune on one side of a split, and keep the outcome only if it beats the best probe.
+    """Train on one side of a split, and keep the outcome only if it beats the best probe.
 
     Args:
         network: as the probes saw it; where the outcome is no better, it is so in the end.
@@ -74,24 +71,33 @@ def tune(
         embedding: [N, D], what the network makes of them.
         probes: fitted on them, the best first.
         split: rows to learn from, and rows to validate on.
-        recipe: how to fine-tune.
-        seed: of every random choice.
-        say: hears of the progress.
+        recipe: how to train.
+        run: see `finetune`.
+
+    Raises:
+        TrainingError: as `finetune`.
     """
     inside, outside = split
     untouched = copy.deepcopy(network.module.state_dict())
-    # A margin's scale is arbitrary, and cross-entropy would begin with unlearning it.
-    logistic = next(each for each in probes if each.classifier is Classifier.LOGISTIC)
-    heads.fold(network.module, probe.refit(logistic, embedding[inside], examples.labels[inside]))
+    if recipe.strategy is not Strategy.SCRATCH:
+        # A margin's scale is arbitrary, and cross-entropy would begin with unlearning it.
+        logistic = next(each for each in probes if each.classifier is Classifier.LOGISTIC)
+        head = probe.refit(logistic, embedding[inside], examples.labels[inside])
+        heads.fold(network.module, head)
     validation = examples.of(outside)
-    epochs = finetune(network, examples.of(inside), validation, recipe, seed=seed, say=say)
-    held_out = probes[0].held_out[outside]
+    history = finetune(network, examples.of(inside), validation, recipe, run)
     tuning = Tuning(
-        epochs,
+        history,
         features.logits(network, validation.crops).astype(np.float64),
-        float((held_out.argmax(axis=1) == validation.labels).mean()),
-        calibrated_loss(held_out, validation.labels),
+        score(probes[0].held_out[outside], validation.labels),
     )
     if not tuning.better:
         network.module.load_state_dict(untouched)
     return tuning
+
+
+def _told(found: Score) -> str:
+    return (
+        f"{found.accuracy:.1%} right (balanced {found.balanced_accuracy:.1%}, "
+        f"log loss {found.loss:.3f})"
+    )

@@ -1,14 +1,13 @@
 """`seewhy train`: labelled photos in, a bundle out."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from models.repository import Repository
-from seewhy.cli import tables
+from seewhy.cli import recipe_options, tables
 from seewhy.cli.extras import needs_training
 from seewhy.cli.models import RUNNING
 from seewhy.cli.options import (
@@ -18,15 +17,10 @@ from seewhy.cli.options import (
     WeightsOption,
     settings,
 )
+from training.recipe import recipe
 
 
-class Strategy(StrEnum):
-    """How a model is made."""
-
-    PROBE = "probe"
-    FINETUNE = "finetune"
-
-
+@recipe_options.added
 def train(
     data: DataArgument,
     *,
@@ -36,44 +30,38 @@ def train(
     ] = None,
     backbone: BackboneOption = "efficientnet_lite0",
     weights: WeightsOption = "package",
-    strategy: Annotated[
-        Strategy, typer.Option(help="Fit a classifier alone, or train the network too.")
-    ] = Strategy.PROBE,
-    depth: Annotated[
-        str,
-        typer.Option(
-            metavar="head|N|full",
-            help="What fine-tuning changes: the head, N blocks below it too, or all.",
-        ),
-    ] = "full",
-    epochs: Annotated[int, typer.Option(min=1, help="Of fine-tuning.")] = 8,
-    rate: Annotated[
-        float, typer.Option(min=0, help="Peak learning rate of the head; falls towards the input.")
-    ] = 1e-4,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The model's. [default: the data's]")
     ] = None,
     seed: SeedOption = 0,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of checkpoints. [default: runs/NAME]"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from its checkpoint.")] = False,
+    **chosen: Any,
 ) -> None:
     """Fit a classifier to labelled photos.
 
-    A linear classifier is fitted on a backbone's features; fine-tuning starts from it, and
-    counts only if it is better on photos that it has not seen. The model is calibrated,
-    judged on photos that were held out, and published as a bundle.
+    A linear classifier is fitted on a backbone's features; training the network starts from
+    it, and counts only if it is better on photos that it has not seen. The model is
+    calibrated, judged on photos that were held out, and published as a bundle.
     """
     with needs_training("train"):
-        from training import depth as depths  # noqa: PLC0415  # serving has no torch
-        from training.finetune import Recipe  # noqa: PLC0415
+        from training import export  # noqa: PLC0415  # serving has no torch
+        from training.learn import learn  # noqa: PLC0415
+        from training.learning.processes import joined  # noqa: PLC0415
         from training.report.page import summary  # noqa: PLC0415
-        from training.train import REPORT, Training  # noqa: PLC0415
-        from training.train import train as run  # noqa: PLC0415
+        from training.request import Training  # noqa: PLC0415
+        from training.train import REPORT, publish  # noqa: PLC0415
     target = Repository(settings(repository=output).repository)
-    tuned = Recipe(depths.parse(depth), epochs, rate) if strategy is Strategy.FINETUNE else None
-    trained = run(
-        Training(data, backbone, weights, tuned, name, seed),
-        target,
-        lambda line: print(line, file=sys.stderr),
-    )
+    request = Training(data, backbone, weights, recipe(**chosen), name, seed, run, resume)
+    export.check_name(request.bundle_name)
+    with joined() as processes:
+        learned = learn(request, lambda line: print(line, file=sys.stderr), processes)
+    if not processes.first:
+        return
+    trained = publish(learned, target)
     table = tables.headed("class", "precision", "recall", "held-out images")
     for found in trained.test.calibrated.classes:
         table.add_row(

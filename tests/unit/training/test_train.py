@@ -15,8 +15,9 @@ from models.errors import DataError, ExportError
 from models.repository import Repository
 from seewhy import inprocess
 from service.settings import Settings
-from training.finetune import Recipe
-from training.train import Trained, Training, train
+from training.recipe import Recipe, Strategy
+from training.request import Training
+from training.train import Trained, train
 
 CLASSES = 4
 IMAGES = 240
@@ -146,31 +147,29 @@ def test_photos_that_are_not_there_are_an_error(tmp_path: Path, repository: Repo
 
 
 def test_a_fine_tuned_network_is_published_where_it_is_better(
-    parity: Path, repository: Repository
+    parity: Path, repository: Repository, tmp_path: Path
 ) -> None:
     lines: list[str] = []
     probed = train(Training(parity, "lenet5", "none", name="probed"), repository, lines.append)
-    recipe = Recipe(epochs=12, rate=3e-3)
-    tuned = train(
-        Training(parity, "lenet5", "none", recipe, name="tuned"), repository, lines.append
-    )
+    recipe = Recipe(strategy=Strategy.FINETUNE, epochs=12, rate=3e-3)
+    request = Training(parity, "lenet5", "none", recipe, "tuned", run=tmp_path)
+    tuned = train(request, repository, lines.append)
 
     page = (tuned.bundle.directory / "report.html").read_text(encoding="utf-8")
-    outcome = next(line for line in lines if line.endswith("the fine-tuned network is published."))
+    outcome = next(line for line in lines if line.endswith("the trained network is published."))
     assert outcome in page
     assert tuned.test.calibrated.top1 > probed.test.calibrated.top1
     command = tuned.bundle.manifest.provenance.created_by
-    assert "--strategy finetune --depth full --epochs 12 --rate 0.003" in command
+    assert "--strategy finetune --epochs 12 --rate 0.003" in command
 
 
 def test_a_probe_is_published_where_fine_tuning_harms(
-    digits: Path, trained: Trained, repository: Repository
+    digits: Path, trained: Trained, repository: Repository, tmp_path: Path
 ) -> None:
     lines: list[str] = []
-    recipe = Recipe(epochs=1, rate=1e3)
-    found = train(
-        Training(digits, "lenet5", "none", recipe, name="harmed"), repository, lines.append
-    )
+    recipe = Recipe(strategy=Strategy.FINETUNE, epochs=1, rate=1e3)
+    request = Training(digits, "lenet5", "none", recipe, "harmed", run=tmp_path)
+    found = train(request, repository, lines.append)
 
     assert any(line.endswith("the probe is published.") for line in lines)
     assert found.test.calibrated.top1 == trained.test.calibrated.top1

@@ -1,0 +1,39 @@
+"""The sweep of learning rates, on losses whose best rate is known."""
+
+import math
+
+import pytest
+
+from training.learning.rate_finder import CEILING, MOST, ceiling, sweep
+from training.recipe import Recipe, Strategy
+
+
+def test_a_tenth_of_the_rate_before_the_loss_is_lost_is_taken() -> None:
+    tried: list[float] = []
+
+    def step(rate: float) -> float:
+        tried.append(rate)
+        return 2 - min(rate / 1e-2, 1) if rate < 2e-2 else 100.0
+
+    found = sweep(step, MOST)
+
+    assert found.chosen == pytest.approx(1e-3, rel=0.6)
+    assert max(tried) < 0.1, "it ends where the loss is lost"
+    assert list(found.rates) == tried[: len(found.rates)]
+
+
+def test_a_loss_that_is_no_number_ends_it() -> None:
+    found = sweep(lambda rate: 1.0 if rate < 1e-3 else math.nan, MOST)
+
+    assert found.rates[-1] < 1e-3
+    assert all(map(math.isfinite, found.losses))
+
+
+def test_the_ceiling_is_kept() -> None:
+    assert sweep(lambda rate: 2 - rate, 1e-4).chosen == 1e-4
+
+
+def test_what_was_learned_elsewhere_is_not_undone() -> None:
+    assert ceiling(Recipe(strategy=Strategy.FINETUNE)) == CEILING == 1e-4
+    assert ceiling(Recipe(strategy=Strategy.FINETUNE, optimizer="SGD")) == 1e-2
+    assert ceiling(Recipe(strategy=Strategy.SCRATCH)) == MOST

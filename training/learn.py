@@ -1,0 +1,156 @@
+"""From labelled photos to a calibrated network: all that is fitted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.manifest import Calibration
+from service.core.classification import softmax
+from training import calibrate, features, heads, probe
+from training import weights as weights_source
+from training.backbones import Backbone, backbone
+from training.data.crops import crops
+from training.data.dataset import Sample
+from training.data.preparation import Prepared, prepare
+from training.finetune import Run
+from training.forest import Forest, compare
+from training.instrument import Instrumented
+from training.learning.batches import Examples
+from training.learning.processes import Processes
+from training.learning.progress import Say
+from training.probe import Probe
+from training.recipe import Strategy
+from training.report.page import Shown
+from training.request import Training
+from training.transfer import transferred
+from training.tuning import Tuning, tune
+from training.weights import Weights
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Labelled crops, and what they are crops of."""
+
+    samples: tuple[Sample, ...]
+    examples: Examples
+
+    @property
+    def crops(self) -> npt.NDArray[np.uint8]:
+        """Uint8 [N, H, W, 3]."""
+        return self.examples.crops
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Int64 [N]."""
+        return self.examples.labels
+
+    @property
+    def shown(self) -> Shown:
+        """The images as a report shows them."""
+        return Shown([sample.id for sample in self.samples], self.crops)
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What was fitted: the probes, the best first, and the network that serves, calibrated.
+
+    `embedding` [N, D] is what that network makes of the images.
+    """
+
+    request: Training
+    backbone: Backbone
+    weights: Weights
+    data: Prepared
+    network: Instrumented
+
+    images: Images
+    embedding: npt.NDArray[np.float32]
+    probes: list[Probe]
+    forest: Forest
+    tuning: Tuning | None
+    calibration: Calibration
+
+    @property
+    def held_out(self) -> npt.NDArray[np.float64]:
+        """Each image's calibrated probabilities from a probe that has not seen it: [N, K]."""
+        best = self.probes[0].held_out
+        return softmax(best, calibrate.fit_temperature(best, self.images.labels))
+
+
+def learn(request: Training, say: Say, processes: Processes) -> Learned:
+    """Fit a probe on a backbone's features, train on where asked, and keep the better.
+
+    Args:
+        request: what to train.
+        say: hears of the progress, in the first process.
+        processes: those that train together.
+
+    Raises:
+        DataError: the images cannot be learned from.
+        WeightsError: the weights cannot be had or do not fit.
+        TrainingError: the recipe does not fit the network, or a checkpoint not the run.
+    """
+    heard = say if processes.first else _silent
+    chosen = backbone(request.backbone)
+    weights = weights_source.load(chosen, request.starting_weights)
+    data = prepare(request.data, seed=request.seed)
+    for finding in data.findings():
+        heard(finding)
+    network = transferred(chosen, weights, len(data.dataset.labels), seed=request.seed)
+    network.to(processes.device)
+    images = read(data.learning, chosen)
+    identity = f"{request.command}; data {data.fingerprint}"
+    run = Run(request.seed, request.folder, identity, request.resume, processes, heard)
+    embedding = features.embeddings(network, images.crops)
+    splits = probe.folds(images.labels, data.learning_groups, seed=request.seed)
+    probes = probe.ranked(embedding, images.labels, splits)
+    for found in probes:
+        heard(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
+    forest = compare(embedding, images.labels, splits, seed=request.seed)
+    tuning = None
+    if request.recipe.strategy is not Strategy.PROBE:
+        tuning = tune(
+            network, images.examples, embedding, probes,
+            split=splits[0], recipe=request.recipe, run=run,
+        )  # fmt: skip
+        heard(tuning.outcome)
+    if tuning is None or not tuning.better:
+        heads.fold(network.module, probes[0].head)
+        calibration = _calibrated(probes[0].held_out, images.labels, embedding)
+    else:
+        embedding = features.embeddings(network, images.crops)
+        calibration = _calibrated(tuning.logits, images.labels[splits[0][1]], embedding)
+    if calibration.temperature in calibrate.TEMPERATURES:
+        heard("too few answers are wrong, or right, to say how sure to be: take more images")
+    return Learned(
+        request, chosen, weights, data, network.cpu(),
+        images, embedding, probes, forest, tuning, calibration,
+    )  # fmt: skip
+
+
+def read(samples: tuple[Sample, ...], chosen: Backbone) -> Images:
+    """The crops that a backbone takes of photos."""
+    labels = np.array([sample.label for sample in samples], dtype=np.int64)
+    return Images(samples, Examples(crops(samples, chosen.preprocessing), labels))
+
+
+def _calibrated(
+    logits: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.int64],
+    embedding: npt.NDArray[np.float32],
+) -> Calibration:
+    """The calibration of logits [N, K] of images that were not learned from.
+
+    They are a trained network's validation images, or all images, each from a probe that has
+    not seen it. The probe that serves has seen more images than those, so what is promised
+    holds for slightly worse answers than it gives.
+    """
+    temperature = calibrate.fit_temperature(logits, labels)
+    conformal = calibrate.fit_conformal(softmax(logits, temperature), labels)
+    ood = calibrate.fit_ood(logits, embedding)
+    return Calibration(temperature=temperature, conformal=conformal, ood=ood)
+
+
+def _silent(_line: str) -> None:
+    """Where another process speaks."""

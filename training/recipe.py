@@ -1,0 +1,149 @@
+"""How a network is trained: everything that a user may choose, with what it is by default."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.errors import TrainingError
+
+
+class Strategy(StrEnum):
+    """What is trained, and from what."""
+
+    PROBE = "probe"
+    FINETUNE = "finetune"
+    SCRATCH = "scratch"
+
+
+class Schedule(StrEnum):
+    """How the learning rate falls after its warm-up."""
+
+    COSINE = "cosine"
+    STEP = "step"
+    ONE_CYCLE = "one-cycle"
+    CONSTANT = "constant"
+
+
+class Loss(StrEnum):
+    """What is minimised; see `training.learning.losses`."""
+
+    CROSS_ENTROPY = "cross-entropy"
+    FOCAL = "focal"
+    SQUARED = "mse"
+
+
+class Balance(StrEnum):
+    """What is done about classes with few images."""
+
+    NONE = "none"
+    WEIGHTS = "weights"
+    SAMPLING = "sampling"
+
+
+class Metric(StrEnum):
+    """What says which epoch is the best; see `training.score`."""
+
+    LOG_LOSS = "log-loss"
+    ACCURACY = "accuracy"
+    BALANCED_ACCURACY = "balanced-accuracy"
+
+
+class Norm(StrEnum):
+    """The norm of a perturbation."""
+
+    LINF = "linf"
+    L2 = "l2"
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Recipe(BaseModel):
+    """A field is an option of `seewhy train` of the same name; its description is the help."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategy: Strategy = Field(
+        Strategy.PROBE,
+        description="Fit a classifier alone; train the network from there; or from nothing.",
+    )
+    depth: Annotated[str, Field(pattern=r"^(head|full|\d+)$")] = Field(
+        "full", description="What is trained: head, N blocks next to it too, or full."
+    )
+    gradual: bool = Field(
+        default=False, description="Thaw one block more with each epoch, from the head down."
+    )
+    epochs: Count = Field(8, description="How often each image is seen.")
+    batch: Count = Field(32, description="Images of a pass, in each process.")
+    accumulate: Count = Field(1, description="Passes of a step, their gradients summed.")
+    optimizer: str = Field("AdamW", description="A class of torch.optim.")
+    rate: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Peak learning rate of the head; found by a sweep if not given.",
+    )
+    decay: Share = Field(0.9, description="What it is multiplied by from block to block down.")
+    momentum: Share = Field(0.9, description="Of optimisers that take one.")
+    nesterov: bool = Field(default=False, description="Nesterov's momentum, with SGD.")
+    schedule: Schedule = Field(Schedule.COSINE, description="How the rate falls.")
+    warm_up: Share = Field(0.1, description="Share of the steps in which it rises.")
+    weight_decay: Amount = Field(0.01, description="L2 penalty.")
+    l1: Amount = Field(0.0, description="L1 penalty.")
+    dropout: Share = Field(0.0, description="Share of the head's inputs that is dropped.")
+    stochastic_depth: Share = Field(0.0, description="How often the last branch is skipped.")
+    loss: Loss = Field(Loss.CROSS_ENTROPY, description="What is minimised.")
+    label_smoothing: Share = Field(0.0, description="Share of a target given to all classes.")
+    focus: Amount = Field(2.0, description="Gamma of the focal loss.")
+    balance: Balance = Field(Balance.NONE, description="How rare classes are made up for.")
+    augment: tuple[str, ...] = Field(
+        ("flip",), description="What is done to images at random, in this order; repeat it."
+    )
+    mixup: Amount = Field(0.0, description="Alpha of mixup; 0 for none.")
+    cutmix: Amount = Field(0.0, description="Alpha of CutMix; 0 for none.")
+    noise: Amount = Field(0.0, description="Sigma of Gaussian noise, for randomised smoothing.")
+    adversarial: Norm | None = Field(
+        None, description="Train on PGD examples of this norm instead."
+    )
+    eps: Amount = Field(4 / 255, description="Their size, of pixels in [0, 1].")
+    attack_steps: Count = Field(3, description="Their steps.")
+    ema: Share = Field(0.0, description="Decay of the weights' moving average; 0 for none.")
+    clip: Amount = Field(0.0, description="Most that a gradient's norm may be; 0 for no limit.")
+    metric: Metric = Field(Metric.LOG_LOSS, description="What says which epoch is the best.")
+    soup: Count = Field(1, description="Best epochs to average, where that is better.")
+    patience: int | None = Field(
+        None, ge=1, description="Epochs without a better one, after which training stops."
+    )
+    compile: bool = Field(default=False, description="Compile the network (torch.compile).")
+
+    @property
+    def options(self) -> list[str]:
+        """The options of `seewhy train` that ask for it: those that differ from the defaults."""
+        words: list[str] = []
+        for name, field in type(self).model_fields.items():
+            value, option = getattr(self, name), name.replace("_", "-")
+            if value == field.default:
+                continue
+            if isinstance(value, bool):
+                words += [f"--{option}"]
+            else:
+                each = value if isinstance(value, tuple) else (value,)
+                words += [word for one in each for word in (f"--{option}", str(one))]
+        return words
+
+
+def recipe(**given: Any) -> Recipe:
+    """A recipe of the given fields.
+
+    Raises:
+        TrainingError: a value is out of its range.
+    """
+    try:
+        return Recipe(**given)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        option = str(problem["loc"][0]).replace("_", "-")
+        raise TrainingError(f"--{option} {problem['input']}: {problem['msg']}") from error

@@ -1,0 +1,57 @@
+"""What a user asks to be trained."""
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.recipe import Recipe, Strategy
+
+RUNS = Path("runs")
+"""Where checkpoints go, a folder for each bundle's name."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What to train.
+
+    `weights` is as `training.weights.load` takes it, `recipe` says how to train, and `name` is
+    the bundle's, by default the data's. `run` is the folder of checkpoints, if the network is
+    trained: by default in `runs`; with `resume` it is gone on with.
+    """
+
+    data: Path
+    backbone: str = "efficientnet_lite0"
+    weights: str = "package"
+    recipe: Recipe = field(default_factory=Recipe)
+    name: str | None = None
+    seed: int = 0
+    run: Path | None = None
+    resume: bool = False
+
+    @property
+    def bundle_name(self) -> str:
+        """The name that the bundle gets."""
+        data = self.data.resolve()
+        given = data.name if data.is_dir() else data.stem
+        plain = re.sub(r"[^a-z0-9]+", "_", given.lower()).strip("_")
+        return plain if self.name is None else self.name
+
+    @property
+    def folder(self) -> Path:
+        """Where its checkpoints go."""
+        return RUNS / self.bundle_name if self.run is None else self.run
+
+    @property
+    def starting_weights(self) -> str:
+        """What the network knows before it learns."""
+        return "none" if self.recipe.strategy is Strategy.SCRATCH else self.weights
+
+    @property
+    def command(self) -> str:
+        """The command that trains this again; files stand without their folders."""
+        options = ["--backbone", self.backbone, "--weights", Path(self.starting_weights).name]
+        options += self.recipe.options
+        options += [] if self.name is None else ["--name", self.name]
+        options += [] if self.seed == 0 else ["--seed", str(self.seed)]
+        return shlex.join(["seewhy", "train", self.data.resolve().name, *options])
