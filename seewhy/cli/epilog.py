@@ -9,7 +9,10 @@ SOME = (
 ALL = "The environment sets what no option does: {}.".format(
     ", ".join(f"SEEWHY_{name.upper()}" for name in Settings.model_fields)
 )
-CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with errors on some inputs."
+CODES = (
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with errors on some inputs, "
+    "130 ended by Ctrl-C."
+)
 
 
 def epilog(example: str, environment: str = SOME) -> str:

@@ -50,6 +50,7 @@ def train(
     with needs_training("train"):
         from training import export  # noqa: PLC0415  # serving has no torch
         from training.learn import learn  # noqa: PLC0415
+        from training.learning.checkpoint import FILE as CHECKPOINT  # noqa: PLC0415
         from training.learning.processes import joined  # noqa: PLC0415
         from training.report.page import summary  # noqa: PLC0415
         from training.request import Training  # noqa: PLC0415
@@ -57,8 +58,13 @@ def train(
     target = Repository(settings(repository=output).repository)
     request = Training(data, backbone, weights, recipe(**chosen), name, seed, run, resume)
     export.check_name(request.bundle_name)
-    with joined() as processes:
-        learned = learn(request, lambda line: print(line, file=sys.stderr), processes)
+    try:
+        with joined() as processes:
+            learned = learn(request, _tell, processes)
+    except KeyboardInterrupt:
+        if (request.folder / CHECKPOINT).exists():
+            _tell(f"--resume goes on from {request.folder / CHECKPOINT}")
+        raise
     if not processes.first:
         return
     trained = publish(learned, target)
@@ -71,3 +77,7 @@ def train(
     print(summary(trained.test))
     print(f"{trained.bundle.directory / REPORT} tells more.")
     print(f"{trained.bundle} is published in {target.root} and current; {RUNNING}")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)

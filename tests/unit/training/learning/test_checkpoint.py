@@ -1,6 +1,7 @@
 """Checkpoints: whole or not there, and only of the run that they belong to."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,10 @@ from training.learning import checkpoint
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
-    state = {"weights": torch.arange(3.0), "epochs": [{"number": 0, "loss": float("nan")}]}
+    state: dict[str, Any] = {
+        "weights": torch.arange(3.0),
+        "epochs": [{"number": 0, "loss": float("nan")}],
+    }
 
     checkpoint.save(tmp_path, "bees", state)
     found = checkpoint.load(tmp_path, "bees")

@@ -31,7 +31,7 @@ def test_statistics_are_learned_only_from_many_images_or_from_scratch() -> None:
 def test_the_statistics_of_frozen_layers_are_kept() -> None:
     module = backbone("resnet18").build(3)
     module.requires_grad_(requires_grad=False)
-    module.layer4[1].requires_grad_()
+    module.get_submodule("layer4.1").requires_grad_()
 
     with regularized(module, Recipe(), BATCH_NORM_IMAGES):
         norms = [
@@ -46,8 +46,10 @@ def test_the_statistics_of_frozen_layers_are_kept() -> None:
 def test_dropout_drops_the_head_s_inputs_while_learning() -> None:
     module = backbone("linear").build(2)
     image = torch.ones(64, 3, 32, 32)
-    nn.init.ones_(module[1].weight)
-    nn.init.zeros_(module[1].bias)
+    head = module.get_submodule("1")
+    assert isinstance(head, nn.Linear)
+    nn.init.ones_(head.weight)
+    nn.init.zeros_(head.bias)
     torch.manual_seed(0)
 
     with regularized(module, Recipe(dropout=0.25), 10):

@@ -34,7 +34,7 @@ def stirred(target: float, *values: float) -> tuple[float, int, Score | None]:
         return Score(abs(point.value.item() - target), 0.5, 0.5)
 
     found = stir(point, states(*values), Metric.LOG_LOSS, judge)
-    return point.value.item(), point.count.item(), found
+    return point.value.item(), int(point.count.item()), found
 
 
 def test_an_average_that_is_better_is_taken() -> None:
