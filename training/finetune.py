@@ -17,8 +17,9 @@ import numpy as np
 from training import features
 from training.history import Epoch, History
 from training.instrument import Instrumented
-from training.learning import checkpoint, journal
+from training.learning import checkpoint
 from training.learning.batches import Examples
+from training.learning.journal import Record, journal
 from training.learning.learner import Learned, Learner
 from training.learning.processes import Processes
 from training.learning.progress import Say, moving_line
@@ -67,8 +68,10 @@ def finetune(
     if run.folder is not None:
         run.folder.mkdir(parents=True, exist_ok=True)
     course = _begun(network, training, validation, recipe, run)
-    while not _over(course, recipe):
-        _advance(course, training, validation, recipe, run)
+    folder = run.folder if run.processes.first else None
+    with journal(folder, course.epochs[-1].number) as record:
+        while not _over(course, recipe):
+            _advance(course, validation, recipe, run, record)
     states = [state for _, state in course.kept]
     judge = partial(_judged, network, validation, run.processes)
     soup = stir(network.module, states, recipe.metric, judge)
@@ -115,11 +118,11 @@ def _over(course: _Course, recipe: Recipe) -> bool:
 
 
 def _advance(
-    course: _Course, training: Examples, validation: Examples, recipe: Recipe, run: Run
+    course: _Course, validation: Examples, recipe: Recipe, run: Run, record: Record
 ) -> None:
     """An epoch, and what is kept, written and said of it."""
     number = course.epochs[-1].number + 1
-    with moving_line(f"epoch {number} of {recipe.epochs}", len(training.labels)) as tick:
+    with moving_line(f"epoch {number} of {recipe.epochs}", course.learner.images) as tick:
         learned = course.learner.epoch(number, tick)
     judged = course.learner.judged
     epoch = Epoch(
@@ -129,11 +132,12 @@ def _advance(
     ranked.sort(key=lambda each: each[0].score.by(recipe.metric), reverse=True)
     course.epochs.append(epoch)
     course.kept = ranked[: recipe.soup]
-    if run.processes.first:
-        _write(course, learned, run)
-        run.say(_line(epoch, recipe.epochs, learned))
-        if not math.isfinite(epoch.score.loss):
-            run.say("the weights have diverged; a lower rate may do better")
+    speed = {"images_per_second": learned.images_per_second, "waiting": learned.waiting}
+    record(number, {**epoch.figures, **speed})
+    _save(course, run)
+    run.say(_line(epoch, recipe.epochs, learned))
+    if not math.isfinite(epoch.score.loss):
+        run.say("the weights have diverged; a lower rate may do better")
 
 
 def _swept(network: Instrumented, training: Examples, recipe: Recipe, run: Run) -> Sweep:
@@ -155,13 +159,10 @@ def _state(network: Instrumented) -> State:
     return copy.deepcopy(network.module.state_dict())
 
 
-def _write(course: _Course, learned: Learned, run: Run) -> None:
-    """The journal's line and the checkpoint, where there is a place for them."""
-    if run.folder is None:
+def _save(course: _Course, run: Run) -> None:
+    """The checkpoint, where there is a place for it."""
+    if run.folder is None or not run.processes.first:
         return
-    epoch = course.epochs[-1]
-    speed = {"images_per_second": learned.images_per_second, "waiting": learned.waiting}
-    journal.record(run.folder, epoch.number, {**epoch.figures, **speed})
     state = {
         "learner": course.learner.state(),
         "sweep": None if course.sweep is None else asdict(course.sweep),

@@ -48,6 +48,7 @@ class Learner:
     """The network, its optimiser, its schedule and its moving average; all of them change.
 
     `network` is in evaluation mode between epochs; what the recipe does not train is frozen.
+    `images` is how many are learned from.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Learner:
         self._processes = processes
         self._blocks = depth.trained(network.module, depth.parse(recipe.depth))
         drop_branches(network.module, recipe.stochastic_depth)
+        self.images = len(examples.labels)
         steps = recipe.epochs * batches.steps(len(examples.labels), recipe, processes)
         self._optimizer = optimizers.optimizer(self._blocks, rate, recipe)
         self._schedule = optimizers.schedule(self._optimizer, steps, recipe)
@@ -142,10 +144,10 @@ class Learner:
 
     @contextmanager
     def _awake(self, number: int) -> Iterator[None]:
-        images = len(self._examples.labels)
+        rank, device = self._processes.rank, self._processes.device
         with (
-            seeded(Purpose.STEP, self._seed, number, self._processes.rank),
-            regularized(self.network.module, self._recipe, images),
+            seeded(Purpose.STEP, self._seed, number, rank, device=device),
+            regularized(self.network.module, self._recipe, self.images),
         ):
             yield
 
