@@ -28,6 +28,7 @@ from training.instrument import Instrumented
 from training.judgement import Judgement, judge
 from training.label_errors import suspects
 from training.probe import Probe
+from training.report.inside import Inside, look
 from training.report.page import Contents, Shown, render
 from training.transfer import transferred
 from training.tuning import Tuning, tune
@@ -154,10 +155,13 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
         staged = export.write(network, chosen, Path(folder), fields, seed=request.seed)
         export.check(staged)
         test = _read(data.dataset.of(Split.TEST), chosen)
-        judged = judge(
-            _served(staged, network, learned.images, test), test.labels, labels, learned.calibration
-        )
-        _write_report(staged, data, learned, test, judged)
+        answers = _served(staged, network, learned.images, test)
+        judged = judge(answers, test.labels, labels, learned.calibration)
+        inside = look(
+            network, staged, test.examples, answers,
+            temperature=learned.calibration.temperature, seed=request.seed,
+        )  # fmt: skip
+        _write_report(staged, data, learned, test, judged=judged, inside=inside)
         fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": judged.metrics}
         bundles.write_manifest(staged.directory, fields)
         return Trained(repository.publish(staged.directory), judged)
@@ -239,7 +243,13 @@ def _served(
 
 
 def _write_report(
-    staged: Bundle, data: Prepared, learned: _Learned, test: _Images, judged: Judgement
+    staged: Bundle,
+    data: Prepared,
+    learned: _Learned,
+    test: _Images,
+    *,
+    judged: Judgement,
+    inside: Inside,
 ) -> None:
     contents = Contents(
         title=str(staged),
@@ -254,5 +264,6 @@ def _write_report(
         judged=judged,
         test=test.shown,
         learning=learned.images.shown,
+        inside=inside,
     )
     (staged.directory / REPORT).write_text(render(contents), encoding="utf-8")
