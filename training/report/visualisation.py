@@ -22,8 +22,8 @@ PENALTY = 1e-4
 JITTER = 0.1
 """The largest shift, as a share of the side."""
 
-BLUR = (1 / 112, 1 / 320)
-"""The blur's standard deviation at the first step and at the last, as shares of the side."""
+BLUR = (2.0, 0.7)
+"""The blur's standard deviation at the first step and at the last, in pixels."""
 
 BATCH = 8
 
@@ -87,7 +87,7 @@ def _ascend(
     black, white = (0 - network.mean) / network.std, (1 - network.mean) / network.std
     optimizer = torch.optim.Adam([image], lr=RATE, maximize=True)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, total_iters=STEPS)
-    for sigma in np.linspace(*BLUR, STEPS) * min(size):
+    for sigma in np.linspace(*BLUR, STEPS):
         seen = _jittered(image, generator) * network.std + network.mean
         score = network(seen).logits.gather(1, target).sum() / temperature
         objective = score - PENALTY * image.square().sum()
