@@ -13,7 +13,7 @@ from training import features
 from training.instrument import Instrumented
 
 STEPS = 64
-RATE = 0.6
+RATE = 1.2
 """Adam's rate at the first step, in standard deviations of the preprocessing."""
 
 PENALTY = 1e-4
@@ -22,7 +22,7 @@ PENALTY = 1e-4
 JITTER = 0.1
 """The largest shift, as a share of the side."""
 
-BLUR = (2.0, 0.7)
+BLUR = (3.0, 0.5)
 """The blur's standard deviation at the first step and at the last, in pixels."""
 
 BATCH = 8

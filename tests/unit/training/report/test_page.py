@@ -146,7 +146,7 @@ def test_layers_are_listed_with_their_totals(contents: Contents) -> None:
     layers = LayerTable(
         (
             Layer("image", "input", (3, 24, 32), 0, 2304),
-            Layer("stem", "Conv2d", (64, 24, 32), 1792, 49_152),
+            Layer("stem", "Conv2d", (640, 24, 32), 1_792_000, 491_520),
             Layer("stem_norm", "BatchNorm2d", (64, 24, 32), 128, 0),
             Layer("", "TinyNet", (2,), 7, 0),
         )
@@ -155,11 +155,14 @@ def test_layers_are_listed_with_their_totals(contents: Contents) -> None:
 
     text = " ".join(Reader(render(replace(contents, inside=inside))).text.split())
 
-    assert "tinynet: 1.9k parameters, 51.5k activations" in text
-    assert "that is 7.7kB and, for one image, 205.8kB" in text
+    assert "tinynet: 1.8M parameters, 493.8k activations" in text
+    assert "they take 7.2 MB and, for one image, 2.0 MB" in text
     assert "All 3 layers" in text
-    assert "stem Conv2d 64 x 24 x 32 1,792 49,152 stem_norm BatchNorm2d 64 x 24 x 32 128 " in text
-    assert "tinynet TinyNet 2 7 total 1,927 51,456" in text
+    assert (
+        "stem Conv2d 640 x 24 x 32 1,792,000 491,520 stem_norm BatchNorm2d 64 x 24 x 32 128 "
+        in text
+    )
+    assert "tinynet TinyNet 2 7 total 1,792,135 493,824" in text
 
 
 def test_the_picture_of_a_class_is_shown_pixel_by_pixel(contents: Contents) -> None:
