@@ -21,6 +21,7 @@ from training.label_errors import suspects
 from training.learn import Images, Learned, learn, read
 from training.learning.processes import Processes
 from training.learning.progress import Say
+from training.report.inside import Inside, look
 from training.report.page import Contents, render
 from training.request import Training
 
@@ -64,8 +65,13 @@ def publish(learned: Learned, repository: Repository) -> Trained:
         )
         export.check(staged)
         test = read(learned.data.dataset.of(Split.TEST), learned.backbone)
-        judged = judge(_served(staged, learned, test), test.labels, labels, learned.calibration)
-        _write_report(staged, learned, test, judged)
+        answers = _served(staged, learned, test)
+        judged = judge(answers, test.labels, labels, learned.calibration)
+        inside = look(
+            learned.network, staged, test.examples, answers,
+            temperature=learned.calibration.temperature, seed=request.seed,
+        )  # fmt: skip
+        _write_report(staged, learned, test, judged, inside)
         fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": judged.metrics}
         bundles.write_manifest(staged.directory, fields)
         return Trained(repository.publish(staged.directory), judged)
@@ -103,7 +109,9 @@ def _served(staged: Bundle, learned: Learned, test: Images) -> npt.NDArray[np.fl
     return gate.logits(model, test.crops)
 
 
-def _write_report(staged: Bundle, learned: Learned, test: Images, judged: Judgement) -> None:
+def _write_report(
+    staged: Bundle, learned: Learned, test: Images, judged: Judgement, inside: Inside
+) -> None:
     contents = Contents(
         title=str(staged),
         command=staged.manifest.provenance.created_by,
@@ -117,5 +125,6 @@ def _write_report(staged: Bundle, learned: Learned, test: Images, judged: Judgem
         judged=judged,
         test=test.shown,
         learning=learned.images.shown,
+        inside=inside,
     )
     (staged.directory / REPORT).write_text(render(contents), encoding="utf-8")

@@ -13,6 +13,7 @@ from training.judgement import Judgement
 from training.label_errors import Suspect
 from training.probe import Probe
 from training.report import pictures
+from training.report.inside import Inside
 from training.tuning import Tuning
 
 SUSPECTS = 24
@@ -44,6 +45,7 @@ class Contents:
         judged: on the held-out images.
         test: the held-out images.
         learning: the images learned from.
+        inside: what the network looks like.
     """
 
     title: str
@@ -58,6 +60,7 @@ class Contents:
     judged: Judgement
     test: Shown
     learning: Shown
+    inside: Inside
 
 
 def summary(judged: Judgement) -> str:
@@ -89,6 +92,8 @@ def render(contents: Contents) -> str:
         doubted=len(contents.suspects),
         reliability=pictures.reliability(judged.uncalibrated, judged.calibrated),
         risk_coverage=pictures.risk_coverage(judged.calibrated),
+        inside=contents.inside,
+        test=contents.test,
     )
 
 
@@ -100,8 +105,21 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["zip"] = zip
+    environment.filters |= {
+        "zip": zip,
+        "short": _short,
+        "thumbnail": pictures.thumbnail,
+        "lossless": pictures.lossless,
+    }
     return environment.get_template("page.html")
+
+
+def _short(number: int) -> str:
+    """A count to three digits or four, as `138.4M`."""
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= unit:
+            return f"{number / unit:.1f}{letter}"
+    return str(number)
 
 
 def _shaded(confusion: npt.NDArray[np.int64]) -> list[list[tuple[int, float]]]:

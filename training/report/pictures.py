@@ -42,9 +42,18 @@ def risk_coverage(found: Evaluation) -> str:
 
 def thumbnail(crop: npt.NDArray[np.uint8]) -> str:
     """A crop [H, W, 3] as the `src` of an `img` element."""
-    jpeg = BytesIO()
-    Image.fromarray(crop).save(jpeg, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
+    return _source(crop, "jpeg", quality=80)
+
+
+def lossless(image: npt.NDArray[np.uint8]) -> str:
+    """An image [H, W, 3], every pixel as it is, as the `src` of an `img` element."""
+    return _source(image, "png", optimize=True)
+
+
+def _source(image: npt.NDArray[np.uint8], kind: str, **options: int) -> str:
+    encoded = BytesIO()
+    Image.fromarray(image).save(encoded, kind, **options)
+    return f"data:image/{kind};base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
 
 
 def _chart(across: str, up: str) -> tuple[Figure, Axes]:

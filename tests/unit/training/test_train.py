@@ -121,6 +121,9 @@ def test_the_report_is_part_of_the_bundle(trained: Trained) -> None:
 
     assert "report.html" in trained.bundle.manifest.sha256
     assert f"{trained.test.calibrated.top1:.1%} are right" in page
+    assert f"{trained.bundle.manifest.provenance.parameters:,}" in page  # of all layers
+    assert page.count("what the network looks for in digit") == CLASSES
+    assert page.count("the evidence for digit") > 0
 
 
 def test_one_seed_makes_one_model(digits: Path, trained: Trained, repository: Repository) -> None:

@@ -10,11 +10,16 @@ import pytest
 from PIL import Image
 
 from models.manifest import Calibration, Conformal, Lac, Raps
+from service.core.classification import Prediction
 from training.forest import Forest
 from training.judgement import judge
 from training.label_errors import Suspect
 from training.probe import Classifier, LinearHead, Probe
+from training.report.explanations import Explained, Explanations
+from training.report.inside import Inside
+from training.report.layers import Layer, LayerTable
 from training.report.page import SUSPECTS, Contents, Shown, render
+from training.report.visualisation import Visualisation
 
 NAMES = ("ants & <bees>", "wasps")
 IMAGES = 40
@@ -52,6 +57,7 @@ def contents() -> Contents:
         suspects=[Suspect(index=7, label=0, likelier=1, probability=0.93)],
         test=shown("photo", generator),
         learning=shown("learned", generator),
+        inside=Inside("tinynet", LayerTable(()), [], Explanations("gradcam", [], [])),
     )
 
 
@@ -134,3 +140,56 @@ def test_a_model_without_mistakes_has_none_to_show(contents: Contents) -> None:
 
 def test_the_same_contents_give_the_same_page(contents: Contents) -> None:
     assert render(contents) == render(contents)
+
+
+def test_layers_are_listed_with_their_totals(contents: Contents) -> None:
+    layers = LayerTable(
+        (
+            Layer("image", "input", (3, 24, 32), 0, 2304),
+            Layer("stem", "Conv2d", (640, 24, 32), 1_792_000, 491_520),
+            Layer("stem_norm", "BatchNorm2d", (64, 24, 32), 128, 0),
+            Layer("", "TinyNet", (2,), 7, 0),
+        )
+    )
+    inside = replace(contents.inside, layers=layers)
+
+    text = " ".join(Reader(render(replace(contents, inside=inside))).text.split())
+
+    assert "tinynet: 1.8M parameters, 493.8k activations" in text
+    assert "they take 7.2 MB and, for one image, 2.0 MB" in text
+    assert "All 3 layers" in text
+    assert (
+        "stem Conv2d 640 x 24 x 32 1,792,000 491,520 stem_norm BatchNorm2d 64 x 24 x 32 128 "
+        in text
+    )
+    assert "tinynet TinyNet 2 7 total 1,792,135 493,824" in text
+
+
+def test_the_picture_of_a_class_is_shown_pixel_by_pixel(contents: Contents) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    inside = replace(contents.inside, visualisations=[Visualisation(1, image, 0.987)])
+
+    page = Reader(render(replace(contents, inside=inside)))
+
+    (source,) = [a for a in page.loaded if a.startswith("data:image/png")]
+    found = Image.open(BytesIO(base64.b64decode(source.partition(",")[2])))
+    np.testing.assert_array_equal(np.asarray(found), image)
+    assert "the first 1 of 2 classes" in page.text
+    assert "wasps 99%" in " ".join(page.text.split())
+
+
+def test_an_explained_answer_stands_beside_its_evidence(contents: Contents) -> None:
+    heat_map = np.zeros((24, 32, 3), dtype=np.uint8)
+    right = Explained(3, "wasps", Prediction("wasps", 1, 0.81), heat_map)
+    wrong = Explained(4, NAMES[0], Prediction("wasps", 1, 0.52), heat_map)
+    explained = Explanations("gradient", [right], [wrong])
+    shown = replace(contents, suspects=(), inside=replace(contents.inside, explanations=explained))
+    calibrated = replace(contents.judged.calibrated, mistakes=())
+
+    page = Reader(render(replace(shown, judged=replace(contents.judged, calibrated=calibrated))))
+
+    text = " ".join(page.text.split())
+    assert "the gradient (Simonyan et al. 2013)" in text
+    assert "Right answers wasps 81% photo3.jpg" in text
+    assert "Wrong answers wasps 52%, not ants & <bees> photo4.jpg" in text
+    assert len([a for a in page.loaded if a.startswith("data:image/jpeg")]) == 4

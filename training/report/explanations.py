@@ -1,0 +1,91 @@
+"""Where the evidence lies for some right and some wrong answers."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from models.bundle import Bundle
+from models.errors import Unsupported
+from service.core.classification import Prediction, predict
+from service.core.heatmap import overlay
+from service.core.saliency import METHODS, explain
+from service.core.targets import Target
+from service.runtime.loading import open_graph
+from service.runtime.providers import Provider, choose
+from training.learning.batches import Examples
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """An answer, and where its evidence lies.
+
+    `row` is the image's, `label` its true class, `heat_map` uint8 [H, W, 3] the evidence for
+    the class that was answered, drawn over the image.
+    """
+
+    row: int
+    label: str
+    answer: Prediction
+    heat_map: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanations:
+    """Some right and some wrong answers, explained by a method of `saliency.METHODS`."""
+
+    method: str
+    right: list[Explained]
+    wrong: list[Explained]
+
+
+def explanations(
+    bundle: Bundle,
+    test: Examples,
+    logits: npt.NDArray[np.floating],
+    *,
+    temperature: float,
+    shown: int,
+    seed: int,
+) -> Explanations:
+    """Explain a sample of a bundle's answers by its own method and graph, as the service does.
+
+    Args:
+        bundle: what answered.
+        test: N images with their labels.
+        logits: [N, K], the answers.
+        temperature: divides the logits.
+        shown: how many right answers, and how many wrong ones, where there are so many.
+        seed: of the sample.
+
+    Raises:
+        Unsupported: the bundle names no method.
+        RuntimeFailure: the runtime failed, or a map is not finite.
+    """
+    labels = bundle.manifest.labels
+    method = bundle.manifest.default_explanation
+    if method is None:
+        raise Unsupported(f"{bundle} names no default method")
+    runner = open_graph(bundle, METHODS[method].graph, choose(Provider.CPU))
+    generator = np.random.default_rng(seed)
+
+    def explained(row: int) -> Explained:
+        crop = test.crops[row]
+        (answer,) = predict(logits[row], labels, top_k=1, temperature=temperature)
+        target = Target(answer.index, answer.label)
+        found = explain(method, runner, crop, target, len(labels))
+        return Explained(row, labels[test.labels[row]], answer, _drawn(crop, found.map))
+
+    def sample(rows: npt.NDArray[np.int64]) -> list[Explained]:
+        return [explained(row) for row in generator.permutation(rows)[:shown].tolist()]
+
+    right = logits.argmax(axis=1) == test.labels
+    return Explanations(method, sample(np.flatnonzero(right)), sample(np.flatnonzero(~right)))
+
+
+def _drawn(crop: npt.NDArray[np.uint8], saliency: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    height, width = crop.shape[:2]
+    png = overlay(crop, saliency, (0, 0, width, height))
+    return np.asarray(Image.open(BytesIO(png)))
