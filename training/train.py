@@ -14,6 +14,7 @@ from models.bundle import Bundle
 from models.manifest import Calibration, Graph, Provenance
 from models.repository import Repository
 from service.core.classification import softmax
+from service.core.ports import Runner
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
 from training import calibrate, export, features, gate, heads, probe
@@ -29,6 +30,8 @@ from training.judgement import Judgement, judge
 from training.label_errors import suspects
 from training.probe import Probe
 from training.report.page import Contents, Shown, render
+from training.robustness.measurement import Robustness, measure
+from training.subsample import subsample
 from training.transfer import transferred
 from training.tuning import Tuning, tune
 from training.weights import Weights
@@ -42,7 +45,8 @@ class Training:
     """What to train.
 
     `weights` is as `training.weights.load` takes it; `recipe` says how to fine-tune, None not
-    to; `name` is the bundle's, by default the data's.
+    to; `name` is the bundle's, by default the data's; `full_report` has the robustness measured
+    on all held-out images instead of a few.
     """
 
     data: Path
@@ -51,6 +55,7 @@ class Training:
     recipe: Recipe | None = None
     name: str | None = None
     seed: int = 0
+    full_report: bool = False
 
     @property
     def bundle_name(self) -> str:
@@ -67,6 +72,7 @@ class Training:
         options += [] if self.recipe is None else self.recipe.options
         options += [] if self.name is None else ["--name", self.name]
         options += [] if self.seed == 0 else ["--seed", str(self.seed)]
+        options += ["--full-report"] if self.full_report else []
         return shlex.join(["seewhy", "train", self.data.resolve().name, *options])
 
 
@@ -153,12 +159,15 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
         }
         staged = export.write(network, chosen, Path(folder), fields, seed=request.seed)
         export.check(staged)
+        model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
+        seen = learned.images.crops
+        gate.hold(gate.logits(model, seen), features.logits(network, seen))
         test = _read(data.dataset.of(Split.TEST), chosen)
-        judged = judge(
-            _served(staged, network, learned.images, test), test.labels, labels, learned.calibration
-        )
-        _write_report(staged, data, learned, test, judged)
-        fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": judged.metrics}
+        judged = judge(gate.logits(model, test.crops), test.labels, labels, learned.calibration)
+        robustness = _robustness(model, test, request)
+        _write_report(staged, data, learned, test=test, judged=judged, robustness=robustness)
+        metrics = judged.metrics | robustness.metrics
+        fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": metrics}
         bundles.write_manifest(staged.directory, fields)
         return Trained(repository.publish(staged.directory), judged)
 
@@ -229,17 +238,20 @@ def _provenance(
     )
 
 
-def _served(
-    staged: Bundle, network: Instrumented, learning: _Images, test: _Images
-) -> npt.NDArray[np.floating]:
-    """Hold the export against the network, then give what it answers on the test: logits."""
-    model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
-    gate.hold(gate.logits(model, learning.crops), features.logits(network, learning.crops))
-    return gate.logits(model, test.crops)
+def _robustness(model: Runner, test: _Images, request: Training) -> Robustness:
+    images = len(test.labels)
+    rows = np.arange(images) if request.full_report else subsample(images, seed=request.seed)
+    return measure(model, test.crops[rows], test.labels[rows], seed=request.seed)
 
 
 def _write_report(
-    staged: Bundle, data: Prepared, learned: _Learned, test: _Images, judged: Judgement
+    staged: Bundle,
+    data: Prepared,
+    learned: _Learned,
+    *,
+    test: _Images,
+    judged: Judgement,
+    robustness: Robustness,
 ) -> None:
     contents = Contents(
         title=str(staged),
@@ -252,6 +264,7 @@ def _write_report(
         suspects=suspects(learned.held_out, learned.images.labels),
         temperature=learned.calibration.temperature,
         judged=judged,
+        robustness=robustness,
         test=test.shown,
         learning=learned.images.shown,
     )

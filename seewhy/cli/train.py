@@ -54,6 +54,10 @@ def train(
         str | None, typer.Option(metavar="NAME", help="The model's. [default: the data's]")
     ] = None,
     seed: SeedOption = 0,
+    full_report: Annotated[
+        bool,
+        typer.Option("--full-report", help="Measure robustness on all held-out photos, not 64."),
+    ] = False,
 ) -> None:
     """Fit a classifier to labelled photos.
 
@@ -70,7 +74,7 @@ def train(
     target = Repository(settings(repository=output).repository)
     tuned = Recipe(depths.parse(depth), epochs, rate) if strategy is Strategy.FINETUNE else None
     trained = run(
-        Training(data, backbone, weights, tuned, name, seed),
+        Training(data, backbone, weights, tuned, name, seed, full_report=full_report),
         target,
         lambda line: print(line, file=sys.stderr),
     )

@@ -13,6 +13,8 @@ from training.judgement import Judgement
 from training.label_errors import Suspect
 from training.probe import Probe
 from training.report import pictures
+from training.robustness.corruptions import SEVERITIES
+from training.robustness.measurement import Robustness
 from training.tuning import Tuning
 
 SUSPECTS = 24
@@ -42,6 +44,7 @@ class Contents:
         suspects: images learned from whose label is doubted, to be shown in this order.
         temperature: the bundle's.
         judged: on the held-out images.
+        robustness: on some or all of them.
         test: the held-out images.
         learning: the images learned from.
     """
@@ -56,6 +59,7 @@ class Contents:
     suspects: Sequence[Suspect]
     temperature: float
     judged: Judgement
+    robustness: Robustness
     test: Shown
     learning: Shown
 
@@ -89,6 +93,10 @@ def render(contents: Contents) -> str:
         doubted=len(contents.suspects),
         reliability=pictures.reliability(judged.uncalibrated, judged.calibrated),
         risk_coverage=pictures.risk_coverage(judged.calibrated),
+        robustness=contents.robustness,
+        severities=SEVERITIES,
+        rotation=pictures.rotation(contents.robustness.rotation),
+        shift=pictures.shift(contents.robustness.shifts),
     )
 
 

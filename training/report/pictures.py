@@ -1,6 +1,7 @@
 """Charts as SVG and photos as data, to stand inside an HTML page."""
 
 import base64
+from collections.abc import Mapping
 from io import BytesIO, StringIO
 
 import matplotlib as mpl
@@ -11,6 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from training.evaluate import Evaluation
+from training.robustness.geometry import Axis
+from training.robustness.measurement import Sensitivity
 
 INCHES = 3.6
 BLUE, ORANGE, GREY = "#1f6f9f", "#d9822b", "#999999"
@@ -37,6 +40,25 @@ def risk_coverage(found: Evaluation) -> str:
     figure, axes = _chart("share of images answered", "share of wrong answers")
     axes.plot(found.risk_coverage.coverage, found.risk_coverage.risk, color=BLUE)
     axes.set_ylim(bottom=0)
+    return _svg(figure)
+
+
+def rotation(found: Sensitivity) -> str:
+    """Accuracy against the angle by which images are turned (an SVG element)."""
+    figure, axes = _chart("turned by, in degrees", "share of right answers")
+    axes.plot(found.amounts, found.accuracy, "o-", color=BLUE, markersize=4)
+    axes.set_ylim(0, 1.05)
+    return _svg(figure)
+
+
+def shift(found: Mapping[Axis, Sensitivity]) -> str:
+    """Accuracy against the share of the side by which images are shifted (an SVG element)."""
+    figure, axes = _chart("shifted by, in shares of the side", "share of right answers")
+    for (axis, each), colour in zip(found.items(), (BLUE, ORANGE), strict=True):
+        name = axis.name.lower()
+        axes.plot(each.amounts, each.accuracy, "o-", color=colour, label=name, markersize=4)
+    axes.set_ylim(0, 1.05)
+    axes.legend(frameon=False, loc="lower center")
     return _svg(figure)
 
 
