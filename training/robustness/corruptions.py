@@ -5,9 +5,9 @@ perturbations". Of its fifteen these are what a camera and an upload do, and eac
 any size: noise in dim light, a lens out of focus, too much light, too little contrast, and a
 JPEG of low quality.
 
-The package `imagecorruptions-imaug` has all fifteen, and the tests compare with it. It does not
-serve here: it imports OpenCV's windows, so training would need a system's libGL, and it draws
-from numpy's global random state.
+The package `imagecorruptions-imaug` has all fifteen, and the tests hold these against it.
+Training does without it: it imports OpenCV, which needs a system's libGL, and draws from numpy's
+global random state.
 """
 
 from collections.abc import Callable

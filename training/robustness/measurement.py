@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -106,11 +107,12 @@ def measure(
     def right(images: Crops) -> Bools:
         return np.equal(gate.logits(model, images).argmax(axis=1), labels)
 
+    clean = right(crops)
+
     def sensitivity(amounts: Sequence[float], change: Callable[[float], Crops]) -> Sensitivity:
         rows = [right(change(amount)) if amount else clean for amount in amounts]
         return Sensitivity(amounts, np.stack(rows))
 
-    clean = right(crops)
     corruptions = {
         name: {
             severity: float(right(corrupted(crops, name, severity, seed=seed)).mean())
@@ -118,11 +120,8 @@ def measure(
         }
         for name in CORRUPTIONS
     }
-    rotation = sensitivity(ANGLES, lambda angle: rotated(crops, angle))
-    shifts = {
-        axis: sensitivity(SHIFTS, lambda share, axis=axis: shifted(crops, share, axis))
-        for axis in Axis
-    }
+    rotation = sensitivity(ANGLES, partial(rotated, crops))
+    shifts = {axis: sensitivity(SHIFTS, partial(shifted, crops, axis=axis)) for axis in Axis}
     return Robustness(len(crops), float(clean.mean()), corruptions, rotation, shifts)
 
 
