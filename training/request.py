@@ -17,7 +17,8 @@ class Training:
 
     `weights` is as `training.weights.load` takes it, `recipe` says how to train, and `name` is
     the bundle's, by default the data's. `run` is the folder of checkpoints, if the network is
-    trained: by default in `runs`; with `resume` it is gone on with.
+    trained: by default in `runs`; with `resume` it is gone on with. `full_report` has what takes
+    long measured on all held-out images instead of a few.
     """
 
     data: Path
@@ -28,6 +29,7 @@ class Training:
     seed: int = 0
     run: Path | None = None
     resume: bool = False
+    full_report: bool = False
 
     @property
     def bundle_name(self) -> str:
@@ -54,4 +56,5 @@ class Training:
         options += self.recipe.options
         options += [] if self.name is None else ["--name", self.name]
         options += [] if self.seed == 0 else ["--seed", str(self.seed)]
+        options += ["--full-report"] if self.full_report else []
         return shlex.join(["seewhy", "train", self.data.resolve().name, *options])

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from models import bundle as bundles
 from models.bundle import Bundle
@@ -22,8 +21,11 @@ from training.learn import Images, Learned, learn, read
 from training.learning.processes import Processes
 from training.learning.progress import Say
 from training.report.inside import Inside, look
+from training.report.lesson import Lesson, lesson
 from training.report.page import Contents, render
 from training.request import Training
+from training.robustness.measurement import Robustness, measure
+from training.subsample import subsample
 
 REFERENCE = "reference.npz"
 REPORT = "report.html"
@@ -65,16 +67,45 @@ def publish(learned: Learned, repository: Repository) -> Trained:
         )
         export.check(staged)
         test = read(learned.data.dataset.of(Split.TEST), learned.backbone)
-        answers = _served(staged, learned, test)
-        judged = judge(answers, test.labels, labels, learned.calibration)
-        inside = look(
-            learned.network, staged, test.examples, answers,
-            temperature=learned.calibration.temperature, seed=request.seed,
-        )  # fmt: skip
-        _write_report(staged, learned, test, judged, inside)
-        fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": judged.metrics}
+        examined = _examine(staged, learned, test)
+        page = render(_contents(staged, learned, test, examined))
+        (staged.directory / REPORT).write_text(page, encoding="utf-8")
+        fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": examined.metrics}
         bundles.write_manifest(staged.directory, fields)
-        return Trained(repository.publish(staged.directory), judged)
+        return Trained(repository.publish(staged.directory), examined.judged)
+
+
+@dataclass(frozen=True, eq=False)
+class _Examination:
+    """What a bundle's answers on the held-out images say of it."""
+
+    judged: Judgement
+    robustness: Robustness
+    inside: Inside
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Every number, by name, for the manifest."""
+        return self.judged.metrics | self.robustness.metrics
+
+
+def _examine(staged: Bundle, learned: Learned, test: Images) -> _Examination:
+    """Hold the export against the network, then look at what it answers."""
+    request, temperature = learned.request, learned.calibration.temperature
+    model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
+    seen = learned.images.crops
+    gate.hold(gate.logits(model, seen), features.logits(learned.network, seen))
+    answers = gate.logits(model, test.crops)
+    images = len(test.labels)
+    rows = np.arange(images) if request.full_report else subsample(images, seed=request.seed)
+    return _Examination(
+        judge(answers, test.labels, staged.manifest.labels, learned.calibration),
+        measure(model, test.crops[rows], test.labels[rows], seed=request.seed),
+        look(
+            learned.network, staged, test.examples, answers,
+            temperature=temperature, seed=request.seed,
+        ),
+    )  # fmt: skip
 
 
 def _save_reference(path: Path, learned: Learned) -> None:
@@ -101,30 +132,27 @@ def _provenance(learned: Learned) -> Provenance:
     )
 
 
-def _served(staged: Bundle, learned: Learned, test: Images) -> npt.NDArray[np.floating]:
-    """Hold the export against the network, then give what it answers on the test: logits."""
-    model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
-    crops = learned.images.crops
-    gate.hold(gate.logits(model, crops), features.logits(learned.network, crops))
-    return gate.logits(model, test.crops)
-
-
-def _write_report(
-    staged: Bundle, learned: Learned, test: Images, judged: Judgement, inside: Inside
-) -> None:
-    contents = Contents(
+def _contents(staged: Bundle, learned: Learned, test: Images, examined: _Examination) -> Contents:
+    return Contents(
         title=str(staged),
         command=staged.manifest.provenance.created_by,
         names=staged.manifest.labels,
         findings=tuple(learned.data.findings()),
         probes=learned.probes,
         forest=learned.forest,
-        tuning=learned.tuning,
+        lesson=_lesson(learned),
         suspects=suspects(learned.held_out, learned.images.labels),
         temperature=learned.calibration.temperature,
-        judged=judged,
+        judged=examined.judged,
+        robustness=examined.robustness,
         test=test.shown,
         learning=learned.images.shown,
-        inside=inside,
+        inside=examined.inside,
     )
-    (staged.directory / REPORT).write_text(render(contents), encoding="utf-8")
+
+
+def _lesson(learned: Learned) -> Lesson | None:
+    if learned.tuning is None:
+        return None
+    request = learned.request
+    return lesson(learned.tuning, request.recipe, seed=request.seed)

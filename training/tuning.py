@@ -21,11 +21,13 @@ from training.score import Score, score
 class Tuning:
     """What training the network came to.
 
-    `logits` [N, K] are those of the N validation images, which it did not learn from; `probe`
-    is the score on the same images of the best probe, fitted on the same others.
+    `training` is what it learned from; `logits` [N, K] are those of the N validation images,
+    which it did not learn from; `probe` is the score on the same images of the best probe,
+    fitted on the same others.
     """
 
     history: History
+    training: Examples
     logits: npt.NDArray[np.float64]
     probe: Score
 
@@ -84,10 +86,11 @@ def tune(
         logistic = next(each for each in probes if each.classifier is Classifier.LOGISTIC)
         head = probe.refit(logistic, embedding[inside], examples.labels[inside])
         heads.fold(network.module, head)
-    validation = examples.of(outside)
-    history = finetune(network, examples.of(inside), validation, recipe, run)
+    training, validation = examples.of(inside), examples.of(outside)
+    history = finetune(network, training, validation, recipe, run)
     tuning = Tuning(
         history,
+        training,
         features.logits(network, validation.crops).astype(np.float64),
         score(probes[0].held_out[outside], validation.labels),
     )

@@ -39,6 +39,10 @@ def train(
         typer.Option(metavar="DIR", help="Folder of checkpoints. [default: runs/NAME]"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from its checkpoint.")] = False,
+    full_report: Annotated[
+        bool,
+        typer.Option("--full-report", help="Measure robustness on all held-out photos, not 64."),
+    ] = False,
     **chosen: Any,
 ) -> None:
     """Fit a classifier to labelled photos.
@@ -56,7 +60,9 @@ def train(
         from training.request import Training  # noqa: PLC0415
         from training.train import REPORT, publish  # noqa: PLC0415
     target = Repository(settings(repository=output).repository)
-    request = Training(data, backbone, weights, recipe(**chosen), name, seed, run, resume)
+    request = Training(
+        data, backbone, weights, recipe(**chosen), name, seed, run, resume, full_report
+    )
     export.check_name(request.bundle_name)
     try:
         with joined() as processes:

@@ -14,7 +14,9 @@ from training.label_errors import Suspect
 from training.probe import Probe
 from training.report import pictures
 from training.report.inside import Inside
-from training.tuning import Tuning
+from training.report.lesson import Lesson
+from training.robustness.corruptions import SEVERITIES
+from training.robustness.measurement import Robustness
 
 SUSPECTS = 24
 """Images with doubted labels that are shown."""
@@ -39,10 +41,11 @@ class Contents:
         findings: what is to know of the data, a line each.
         probes: all that were fitted, the chosen one first.
         forest: beside them, what a classifier that is not linear comes to.
-        tuning: what fine-tuning came to; None where it was not tried.
+        lesson: how the network was trained; None where it was not.
         suspects: images learned from whose label is doubted, to be shown in this order.
         temperature: the bundle's.
         judged: on the held-out images.
+        robustness: on some or all of them.
         test: the held-out images.
         learning: the images learned from.
         inside: what the network looks like.
@@ -54,10 +57,11 @@ class Contents:
     findings: tuple[str, ...]
     probes: Sequence[Probe]
     forest: Forest
-    tuning: Tuning | None
+    lesson: Lesson | None
     suspects: Sequence[Suspect]
     temperature: float
     judged: Judgement
+    robustness: Robustness
     test: Shown
     learning: Shown
     inside: Inside
@@ -85,7 +89,7 @@ def render(contents: Contents) -> str:
         temperature=contents.temperature,
         probes=contents.probes,
         forest=contents.forest,
-        tuning=contents.tuning,
+        lesson=contents.lesson,
         confusion=_shaded(judged.calibrated.confusion),
         mistakes=_mistakes(contents),
         suspects=_suspects(contents),
@@ -94,6 +98,10 @@ def render(contents: Contents) -> str:
         risk_coverage=pictures.risk_coverage(judged.calibrated),
         inside=contents.inside,
         test=contents.test,
+        robustness=contents.robustness,
+        severities=SEVERITIES,
+        rotation=pictures.rotation(contents.robustness.rotation),
+        shift=pictures.shift(contents.robustness.shifts),
     )
 
 

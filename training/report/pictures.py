@@ -1,6 +1,7 @@
 """Charts as SVG and photos as data, to stand inside an HTML page."""
 
 import base64
+from collections.abc import Mapping
 from io import BytesIO, StringIO
 
 import matplotlib as mpl
@@ -8,9 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from training.evaluate import Evaluation
+from training.history import History
+from training.learning.rate_finder import Sweep
+from training.robustness.geometry import Axis
+from training.robustness.measurement import Sensitivity
 
 INCHES = 3.6
 BLUE, ORANGE, GREY = "#1f6f9f", "#d9822b", "#999999"
@@ -37,6 +43,51 @@ def risk_coverage(found: Evaluation) -> str:
     figure, axes = _chart("share of images answered", "share of wrong answers")
     axes.plot(found.risk_coverage.coverage, found.risk_coverage.risk, color=BLUE)
     axes.set_ylim(bottom=0)
+    return _svg(figure)
+
+
+def learning_curves(history: History) -> str:
+    """The losses of training and validation against the epoch (an SVG element)."""
+    figure, axes = _chart("epoch", "loss")
+    learned = [epoch for epoch in history.epochs if epoch.number]
+    curves = (
+        ("training", ORANGE, learned, [epoch.training_loss for epoch in learned]),
+        ("validation", BLUE, history.epochs, [epoch.score.loss for epoch in history.epochs]),
+    )
+    for name, colour, epochs, losses in curves:
+        numbers = [epoch.number for epoch in epochs]
+        axes.plot(numbers, losses, "o-", color=colour, label=name, markersize=4)
+    axes.axvline(history.best.number, color=GREY, linewidth=1, linestyle=":", label="best")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def sweep(found: Sweep) -> str:
+    """The loss against the learning rate, and the rate that was taken (an SVG element)."""
+    figure, axes = _chart("learning rate", "loss, smoothed")
+    axes.semilogx(found.rates, found.losses, color=BLUE)
+    axes.axvline(found.chosen, color=GREY, linewidth=1, linestyle=":", label="taken")
+    axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def rotation(found: Sensitivity) -> str:
+    """Accuracy against the angle by which images are turned (an SVG element)."""
+    figure, axes = _chart("turned by, in degrees", "share of right answers")
+    axes.plot(found.amounts, found.accuracy, "o-", color=BLUE, markersize=4)
+    axes.set_ylim(0, 1.05)
+    return _svg(figure)
+
+
+def shift(found: Mapping[Axis, Sensitivity]) -> str:
+    """Accuracy against the share of the side by which images are shifted (an SVG element)."""
+    figure, axes = _chart("shifted by, in shares of the side", "share of right answers")
+    for (axis, each), colour in zip(found.items(), (BLUE, ORANGE), strict=True):
+        name = axis.name.lower()
+        axes.plot(each.amounts, each.accuracy, "o-", color=colour, label=name, markersize=4)
+    axes.set_ylim(0, 1.05)
+    axes.legend(frameon=False, loc="lower center")
     return _svg(figure)
 
 

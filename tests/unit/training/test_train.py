@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,31 @@ def test_the_report_is_part_of_the_bundle(trained: Trained) -> None:
     assert f"{trained.bundle.manifest.provenance.parameters:,}" in page  # of all layers
     assert page.count("what the network looks for in digit") == CLASSES
     assert page.count("the evidence for digit") > 0
+
+
+def test_the_manifest_says_how_robust_the_model_is(trained: Trained) -> None:
+    metrics = trained.bundle.manifest.metrics
+
+    assert metrics["robustness_images"] == 60
+    assert metrics["robustness_clean"] == metrics["top1"]
+    assert metrics["rotation_worst"] <= min(metrics["rotation_-30"], metrics["rotation_30"])
+    assert metrics["shift_worst"] <= metrics["shift_vertical_0.1"]
+    assert metrics["corruption_gaussian_noise_5"] < metrics["robustness_clean"]
+
+
+def test_a_full_report_measures_robustness_on_all_held_out_images(
+    parity: Path, repository: Repository
+) -> None:
+    short = Training(parity, "lenet5", "none", name="measured")
+    few, everything = (
+        train(request, repository, lambda _: None).bundle.manifest
+        for request in (short, replace(short, full_report=True))
+    )
+
+    assert few.metrics["robustness_images"] == 64
+    assert everything.metrics["robustness_images"] == 150
+    assert everything.metrics["robustness_clean"] == everything.metrics["top1"]
+    assert everything.provenance.created_by == f"{few.provenance.created_by} --full-report"
 
 
 def test_one_seed_makes_one_model(digits: Path, trained: Trained, repository: Repository) -> None:

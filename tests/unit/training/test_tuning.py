@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from training.history import Epoch, History
+from training.learning.batches import Examples
 from training.recipe import Metric
 from training.score import Score
 from training.tuning import Tuning
@@ -20,7 +21,8 @@ def tuning(
         for number, (loss, accuracy) in enumerate(validation)
     )
     history = History(metric, epochs, soup=soup)
-    return Tuning(history, np.zeros((40, 3)), Score(0.5, 0.8, 0.8))
+    nothing = Examples(np.zeros((0, 8, 8, 3), np.uint8), np.zeros(0, np.int64))
+    return Tuning(history, nothing, np.zeros((40, 3)), Score(0.5, 0.8, 0.8))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from training.report.inside import Inside
 from training.report.layers import Layer, LayerTable
 from training.report.page import SUSPECTS, Contents, Shown, render
 from training.report.visualisation import Visualisation
+from training.robustness.geometry import Axis
+from training.robustness.measurement import Robustness, Sensitivity
 
 NAMES = ("ants & <bees>", "wasps")
 IMAGES = 40
@@ -28,6 +30,15 @@ IMAGES = 40
 def shown(name: str, generator: np.random.Generator) -> Shown:
     crops = generator.integers(0, 256, (IMAGES, 24, 32, 3), dtype=np.uint8)
     return Shown([f"{name}{number}.jpg" for number in range(IMAGES)], crops)
+
+
+def robustness(generator: np.random.Generator) -> Robustness:
+    def sensitivity(*amounts: float) -> Sensitivity:
+        return Sensitivity(amounts, generator.random((len(amounts), 20)) < 0.9)
+
+    shifts = {axis: sensitivity(-0.1, 0, 0.1) for axis in Axis}
+    corruptions = {"gaussian_noise": {1: 0.815, 3: 0.613, 5: 0.207}}
+    return Robustness(20, 0.953, corruptions, sensitivity(-30, 0, 30), shifts)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +62,10 @@ def contents() -> Contents:
         findings=("30 images to learn from", "left out: a<b.jpg"),
         probes=probes,
         forest=Forest(200, loss=0.612, accuracy=0.85),
-        tuning=None,
+        lesson=None,
         temperature=calibration.temperature,
         judged=judge(logits, labels, NAMES, calibration),
+        robustness=robustness(generator),
         suspects=[Suspect(index=7, label=0, likelier=1, probability=0.93)],
         test=shown("photo", generator),
         learning=shown("learned", generator),
@@ -98,7 +110,7 @@ def test_the_page_loads_nothing(contents: Contents) -> None:
 
     assert not {"script", "link", "iframe"} & set(reader.tags)
     assert all(address.startswith(("data:", "#")) for address in reader.loaded)
-    assert reader.tags.count("svg") == 2
+    assert reader.tags.count("svg") == 4
 
 
 def test_the_surest_mistakes_are_shown_as_the_model_saw_them(contents: Contents) -> None:
@@ -136,6 +148,23 @@ def test_a_model_without_mistakes_has_none_to_show(contents: Contents) -> None:
 
     assert "mistakes" not in page
     assert "<img" not in page
+
+
+def test_the_page_tells_what_worse_photos_do(contents: Contents) -> None:
+    text = " ".join(Reader(render(contents)).text.split())
+
+    found = contents.robustness
+    assert "on 20 held-out images, drawn by the seed" in text
+    assert "95.3% of them are right as they are" in text
+    assert "gaussian noise 81.5% 61.3% 20.7%" in text
+    assert f"{found.rotation_worst:.1%} are right at every angle" in text
+    assert f"{found.shift_worst:.1%} at every shift" in text
+
+
+def test_robustness_on_all_images_is_not_said_to_be_of_a_few(contents: Contents) -> None:
+    page = render(replace(contents, robustness=replace(contents.robustness, images=IMAGES)))
+
+    assert "Measured on 40 held-out images: 95.3%" in " ".join(Reader(page).text.split())
 
 
 def test_the_same_contents_give_the_same_page(contents: Contents) -> None:
