@@ -55,7 +55,8 @@ class Images:
 class Learned:
     """What was fitted: the probes, the best first, and the network that serves, calibrated.
 
-    `embedding` [N, D] is what that network makes of the images.
+    `embedding` [N, D] is what that network makes of the images; `answers` [M, K] are the
+    calibrated probabilities of the M of them that it was calibrated on.
     """
 
     request: Training
@@ -69,6 +70,7 @@ class Learned:
     probes: list[Probe]
     forest: Forest
     tuning: Tuning | None
+    answers: npt.NDArray[np.float64]
     calibration: Calibration
 
     @property
@@ -117,15 +119,17 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
         heard(tuning.outcome)
     if tuning is None or not tuning.better:
         heads.fold(network.module, probes[0].head)
-        calibration = _calibrated(probes[0].held_out, images.labels, embedding)
+        logits, labels = probes[0].held_out, images.labels
     else:
         embedding = features.embeddings(network, images.crops)
-        calibration = _calibrated(tuning.logits, images.labels[splits[0][1]], embedding)
+        logits, labels = tuning.logits, images.labels[splits[0][1]]
+    calibration = _calibrated(logits, labels, embedding)
+    answers = softmax(logits, calibration.temperature)
     if calibration.temperature in calibrate.TEMPERATURES:
         heard("too few answers are wrong, or right, to say how sure to be: take more images")
     return Learned(
         request, chosen, weights, data, network.cpu(),
-        images, embedding, probes, forest, tuning, calibration,
+        images, embedding, probes, forest, tuning, answers, calibration,
     )  # fmt: skip
 
 

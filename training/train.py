@@ -12,7 +12,7 @@ from models.manifest import Graph, Provenance
 from models.repository import Repository
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
-from training import export, features, gate
+from training import export, features, gate, reference
 from training.backbones import parameters
 from training.data.dataset import Split
 from training.judgement import Judgement, judge
@@ -27,7 +27,6 @@ from training.request import Training
 from training.robustness.measurement import Robustness, measure
 from training.subsample import subsample
 
-REFERENCE = "reference.npz"
 REPORT = "report.html"
 
 
@@ -54,7 +53,10 @@ def publish(learned: Learned, repository: Repository) -> Trained:
     """
     request, labels = learned.request, learned.data.dataset.labels
     with tempfile.TemporaryDirectory() as folder:
-        _save_reference(Path(folder) / REFERENCE, learned)
+        reference.save(
+            Path(folder) / reference.FILE, learned.embedding, learned.images.labels,
+            learned.images.shown.ids, learned.answers,
+        )  # fmt: skip
         fields = {
             "name": request.bundle_name,
             "version": repository.next_version(request.bundle_name),
@@ -106,16 +108,6 @@ def _examine(staged: Bundle, learned: Learned, test: Images) -> _Examination:
             temperature=temperature, seed=request.seed,
         ),
     )  # fmt: skip
-
-
-def _save_reference(path: Path, learned: Learned) -> None:
-    """`reference.npz`: `embedding` float16 [M, D], `labels` int64 [M], `ids` [M]."""
-    np.savez_compressed(
-        path,
-        embedding=learned.embedding.astype(np.float16),
-        labels=learned.images.labels,
-        ids=np.array(learned.images.shown.ids),
-    )
 
 
 def _provenance(learned: Learned) -> Provenance:
