@@ -2,9 +2,18 @@
 
 import sys
 
+from models.repository import Repository
 from seewhy.cli import tables
 from seewhy.cli.extras import needs_training
-from seewhy.cli.options import BackboneOption, DataArgument, SeedOption, WeightsOption
+from seewhy.cli.options import (
+    BackboneOption,
+    DataArgument,
+    ModelOption,
+    RepositoryOption,
+    SeedOption,
+    WeightsOption,
+    settings,
+)
 
 
 def baselines(
@@ -12,18 +21,24 @@ def baselines(
     *,
     backbone: BackboneOption = "efficientnet_lite0",
     weights: WeightsOption = "package",
+    model: ModelOption = None,
+    repository: RepositoryOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Compare a backbone's features with those from before deep networks.
+    """Compare a backbone's features, and a model, with what came before them.
 
     Colours, textures, edges and visual words are told apart by the same linear classifiers, on
-    the same photos, as the backbone's features.
+    the same photos, as the backbone's features; two small networks learn from random weights.
+    With --model, a model that was trained on these photos stands beside them.
     """
     with needs_training("baselines"):
         from training.baselines.comparison import compare  # noqa: PLC0415  # serving has no torch
-    table = tables.headed("features", "classifier", "cross-validated", "held out", "balanced")
-    for found in compare(data, backbone=backbone, weights=weights, seed=seed):
+    bundles = Repository(settings(repository=repository).repository)
+    bundle = None if model is None else bundles.open(model)
+    table = tables.headed("features", "classifier", "validated", "held out", "balanced")
+    for found in compare(data, backbone=backbone, weights=weights, seed=seed, bundle=bundle):
         print(f"{found.name}: {found.top1:.1%}", file=sys.stderr)
-        shares = (found.cross_validated, found.top1, found.balanced_accuracy)
-        table.add_row(found.name, found.classifier, *(f"{share:.1%}" for share in shares))
+        validated = "" if found.validated is None else f"{found.validated:.1%}"
+        held_out = (f"{share:.1%}" for share in (found.top1, found.balanced_accuracy))
+        table.add_row(found.name, found.classifier, validated, *held_out)
     tables.show(table)

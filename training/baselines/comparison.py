@@ -1,4 +1,4 @@
-"""Each baseline, and a deep network's features, under the same classifiers on the same images."""
+"""Baselines, from shallow to deep, beside a deep network's features, on the same images."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,15 +7,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.manifest import Preprocessing, Resampling
-from training import backbones, features, probe
+from models.bundle import Bundle
+from models.errors import TrainingError
+from models.manifest import Graph, Preprocessing, Resampling
+from service.runtime.loading import open_graph
+from service.runtime.providers import Provider, choose
+from training import backbones, features, gate, probe
 from training import weights as weights_source
 from training.baselines import whole_image, words
+from training.baselines.scratch import NETWORKS, scratch
 from training.data.crops import crops
 from training.data.dataset import Split
 from training.data.preparation import Prepared, prepare
 from training.evaluate import evaluate
-from training.probe import Classifier
+from training.learning.batches import Examples
+from training.probe import Fold
 from training.transfer import transferred
 
 SIDE = 128
@@ -32,20 +38,23 @@ Describe = Callable[[Crops, Crops], tuple[npt.NDArray[np.floating], npt.NDArray[
 
 @dataclass(frozen=True)
 class Standing:
-    """How good a classifier of some features is.
+    """How good a classifier of some features, or a network, is.
 
-    `cross_validated` is the share of right answers among the images to learn from, each by a
-    classifier that has not seen it; the others are of the held-out images.
+    `validated` is the share of right answers among images to learn from that it has not seen
+    (all of them, cross-validated, or a fold), None where that is not known; the others are of
+    the held-out images.
     """
 
     name: str
-    classifier: Classifier
-    cross_validated: float
+    classifier: str
+    validated: float | None
     top1: float
     balanced_accuracy: float
 
 
-def compare(path: Path, *, backbone: str, weights: str, seed: int) -> Iterator[Standing]:
+def compare(
+    path: Path, *, backbone: str, weights: str, seed: int, bundle: Bundle | None = None
+) -> Iterator[Standing]:
     """Fit and judge one after the other, from shallow to deep.
 
     Args:
@@ -53,17 +62,21 @@ def compare(path: Path, *, backbone: str, weights: str, seed: int) -> Iterator[S
         backbone: the name of the network whose embedding stands for deep features.
         weights: its weights, as `training.weights.load` takes them.
         seed: of every random choice.
+        bundle: a model to judge on the same held-out images; of the same classes.
 
     Raises:
         DataError: the images cannot be learned from.
         WeightsError: the weights cannot be had or do not fit.
         ExportError: there is no such backbone.
+        TrainingError: the bundle has other classes.
     """
     chosen = backbones.backbone(backbone)
     loaded = weights_source.load(chosen, weights)
     data = prepare(path, seed=seed)
-    sides = [data.learning, data.dataset.of(Split.TEST)]
-    small = [crops(side, PREPROCESSING) for side in sides]
+    names = data.dataset.labels
+    if bundle is not None and bundle.manifest.labels != names:
+        raise TrainingError(f"{bundle} has other classes than {path}")
+    small = _crops(data, PREPROCESSING)
     shallow: dict[str, Describe] = {
         "colour histogram": _whole(whole_image.colour_histogram),
         "local binary patterns": _whole(whole_image.binary_patterns),
@@ -71,13 +84,23 @@ def compare(path: Path, *, backbone: str, weights: str, seed: int) -> Iterator[S
         "visual words in a pyramid": lambda fit, test: _words(fit, test, seed=seed),
     }
     for name, describe in shallow.items():
-        yield _standing(name, *describe(*small), data, seed=seed)
-    network = transferred(chosen, loaded, len(data.dataset.labels), seed=seed)
-    fit, test = (features.embeddings(network, crops(side, chosen.preprocessing)) for side in sides)
-    yield _standing(f"{chosen.name} features", fit, test, data, seed=seed)
+        yield _probed(name, *describe(*small), data, seed=seed)
+    for name in NETWORKS:
+        yield _from_scratch(name, data, seed=seed)
+    network = transferred(chosen, loaded, len(names), seed=seed)
+    fit, test = (features.embeddings(network, side) for side in _crops(data, chosen.preprocessing))
+    yield _probed(f"{chosen.name} features", fit, test, data, seed=seed)
+    if bundle is not None:
+        yield _published(bundle, data)
 
 
-def _standing(
+def _crops(data: Prepared, preprocessing: Preprocessing) -> tuple[Crops, Crops]:
+    """The crops to learn from, and those held out."""
+    test = data.dataset.of(Split.TEST)
+    return crops(data.learning, preprocessing), crops(test, preprocessing)
+
+
+def _probed(
     name: str,
     fit: npt.NDArray[np.floating],
     test: npt.NDArray[np.floating],
@@ -85,11 +108,41 @@ def _standing(
     *,
     seed: int,
 ) -> Standing:
-    labels, groups = data.learning_labels, data.learning_groups
-    best, *_ = probe.ranked(fit, labels, probe.folds(labels, groups, seed=seed))
+    """The better of the linear classifiers on some features."""
+    best, *_ = probe.ranked(fit, data.learning_labels, _folds(data, seed))
+    return _standing(name, best.classifier, best.accuracy, best.head.logits(test), data)
+
+
+def _from_scratch(name: str, data: Prepared, *, seed: int) -> Standing:
+    chosen = backbones.backbone(name)
+    fit, test = _crops(data, chosen.preprocessing)
+    learning = Examples(fit, data.learning_labels)
+    split = _folds(data, seed)[0]
+    validated, answers = scratch(chosen, learning, test, split, seed=seed)
+    right = float((validated.argmax(axis=1) == learning.labels[split[1]]).mean())
+    return _standing(f"{name} from scratch", "its own", right, answers, data)
+
+
+def _published(bundle: Bundle, data: Prepared) -> Standing:
+    model = open_graph(bundle, Graph.MODEL, choose(Provider.CPU))
+    _, test = _crops(data, bundle.manifest.preprocessing)
+    return _standing(str(bundle), "its own", None, gate.logits(model, test), data)
+
+
+def _standing(
+    name: str,
+    classifier: str,
+    validated: float | None,
+    answers: npt.NDArray[np.floating],
+    data: Prepared,
+) -> Standing:
     truth = np.array([sample.label for sample in data.dataset.of(Split.TEST)], dtype=np.int64)
-    judged = evaluate(best.head.logits(test), truth, data.dataset.labels)
-    return Standing(name, best.classifier, best.accuracy, judged.top1, judged.balanced_accuracy)
+    judged = evaluate(answers, truth, data.dataset.labels)
+    return Standing(name, classifier, validated, judged.top1, judged.balanced_accuracy)
+
+
+def _folds(data: Prepared, seed: int) -> list[Fold]:
+    return probe.folds(data.learning_labels, data.learning_groups, seed=seed)
 
 
 def _whole(describe: Callable[[Crops], npt.NDArray[np.float64]]) -> Describe:

@@ -3,10 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import skimage.data
 from PIL import Image
 
+from models.bundle import Bundle
+from models.errors import TrainingError
+from models.repository import Repository
 from training.baselines.comparison import compare
+from training.request import Training
+from training.train import train
 
 IMAGES = 12
 
@@ -17,12 +23,25 @@ def test_every_kind_of_feature_is_judged_on_the_same_photos(tmp_path: Path) -> N
         texture = Image.fromarray(getattr(skimage.data, name)())
         for number in range(IMAGES):
             left, top = generator.integers(0, 512 - 160, 2).tolist()
-            path = tmp_path / ("test" if number % 3 == 0 else "train") / name / f"{number}.png"
+            path = (
+                tmp_path
+                / "photos"
+                / ("test" if number % 3 == 0 else "train")
+                / name
+                / f"{number}.png"
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             texture.crop((left, top, left + 160, top + 160)).save(path)
 
+    repository = Repository(tmp_path / "models")
+    photos = tmp_path / "photos"
+    trained = train(Training(photos, "lenet5", "none"), repository, lambda _: None)
+
     found = {
-        each.name: each for each in compare(tmp_path, backbone="lenet5", weights="none", seed=0)
+        each.name: each
+        for each in compare(
+            photos, backbone="lenet5", weights="none", seed=0, bundle=trained.bundle
+        )
     }
 
     assert list(found) == [
@@ -30,7 +49,24 @@ def test_every_kind_of_feature_is_judged_on_the_same_photos(tmp_path: Path) -> N
         "local binary patterns",
         "oriented gradients",
         "visual words in a pyramid",
+        "mlp from scratch",
+        "lenet5 from scratch",
         "lenet5 features",
+        "photos version 1",
     ]
     assert found["local binary patterns"].top1 == 1  # textures are what they are for
+    assert found["photos version 1"].top1 == trained.test.calibrated.top1
+    assert found["photos version 1"].validated is None
     assert all(0 <= each.balanced_accuracy <= 1 for each in found.values())
+
+
+def test_a_model_of_other_classes_is_refused(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    for name in ("black", "white"):
+        for number in range(10):
+            path = tmp_path / name / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            value = (255 - number if name == "white" else number) * np.ones((40, 40, 3))
+            Image.fromarray(value.astype(np.uint8)).save(path)
+
+    with pytest.raises(TrainingError, match="tiny version 1 has other classes"):
+        next(compare(tmp_path, backbone="lenet5", weights="none", seed=0, bundle=tiny_bundle))
