@@ -82,7 +82,7 @@ def _jpeg_compression(image: Pixels, severity: int, _: np.random.Generator) -> P
 
 def _pixels(values: npt.NDArray[np.floating]) -> Pixels:
     """Values that are meant for [0, 1] as whole levels, rounded down as ImageNet-C does."""
-    return (np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
 CORRUPTIONS: dict[str, Corruption] = {

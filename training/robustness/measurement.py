@@ -105,7 +105,7 @@ def measure(
     """
 
     def right(images: Crops) -> Bools:
-        return np.equal(gate.logits(model, images).argmax(axis=1), labels)
+        return np.asarray(gate.logits(model, images).argmax(axis=1) == labels)
 
     clean = right(crops)
 
