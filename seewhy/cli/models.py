@@ -127,6 +127,6 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "precision": manifest.precision,
         "explained layer": f"{layer.name}, {layer.channels} channels" if layer else "none",
         "calibrated": "yes" if manifest.calibration else "no",
-        "metrics": ", ".join(f"{key} {value:g}" for key, value in manifest.metrics.items())
+        "metrics": "\n".join(f"{key} {value:g}" for key, value in manifest.metrics.items())
         or "none",
     }

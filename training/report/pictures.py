@@ -74,7 +74,7 @@ def sweep(found: Sweep) -> str:
 
 def rotation(found: Sensitivity) -> str:
     """Accuracy against the angle by which images are turned (an SVG element)."""
-    figure, axes = _chart("turned by, in degrees", "share of right answers")
+    figure, axes = _chart("turned counter-clockwise, in degrees", "share of right answers")
     axes.plot(found.amounts, found.accuracy, "o-", color=BLUE, markersize=4)
     axes.set_ylim(0, 1.05)
     return _svg(figure)
@@ -82,10 +82,11 @@ def rotation(found: Sensitivity) -> str:
 
 def shift(found: Mapping[Axis, Sensitivity]) -> str:
     """Accuracy against the share of the side by which images are shifted (an SVG element)."""
-    figure, axes = _chart("shifted by, in shares of the side", "share of right answers")
-    for (axis, each), colour in zip(found.items(), (BLUE, ORANGE), strict=True):
+    figure, axes = _chart("shifted right or down, in shares of the side", "share of right answers")
+    styles = ((BLUE, "o-"), (ORANGE, "o--"))  # where one lies on the other, both are seen
+    for (axis, each), (colour, style) in zip(found.items(), styles, strict=True):
         name = axis.name.lower()
-        axes.plot(each.amounts, each.accuracy, "o-", color=colour, label=name, markersize=4)
+        axes.plot(each.amounts, each.accuracy, style, color=colour, label=name, markersize=4)
     axes.set_ylim(0, 1.05)
     axes.legend(frameon=False, loc="lower center")
     return _svg(figure)

@@ -31,7 +31,7 @@ def rotated(crops: npt.NDArray[np.uint8], angle: float) -> npt.NDArray[np.uint8]
         crops: uint8 [N, H, W, 3].
         angle: in degrees, counter-clockwise.
     """
-    turned = rotate(crops, angle, axes=(2, 1), reshape=False, order=1, mode="mirror")
+    turned = rotate(crops, angle, axes=(1, 2), reshape=False, order=1, mode="mirror")
     return np.asarray(turned)
 
 
