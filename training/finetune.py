@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from training import features
 from training.history import Epoch, History
@@ -76,6 +77,7 @@ def finetune(
     judge = partial(_judged, network, validation, run.processes)
     soup = stir(network.module, states, recipe.metric, judge)
     network.module.requires_grad_(requires_grad=True)
+    network.to(memory_format=torch.contiguous_format)
     return History(recipe.metric, tuple(course.epochs), course.sweep, soup)
 
 
