@@ -124,7 +124,7 @@ def _template() -> jinja2.Template:
 
 def _short(number: int) -> str:
     """A count to three digits or four, as `138.4M`."""
-    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
         if number >= unit:
             return f"{number / unit:.1f}{letter}"
     return str(number)
