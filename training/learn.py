@@ -16,11 +16,13 @@ from training.data.preparation import Prepared, prepare
 from training.finetune import Run
 from training.forest import Forest, compare
 from training.instrument import Instrumented
+from training.learning.augmentation import augmentation
 from training.learning.batches import Examples
+from training.learning.optimizers import optimizer_class
 from training.learning.processes import Processes
 from training.learning.progress import Say
 from training.probe import Probe
-from training.recipe import Strategy
+from training.recipe import Recipe, Strategy
 from training.report.page import Shown
 from training.request import Training
 from training.transfer import transferred
@@ -95,6 +97,7 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
     """
     heard = say if processes.first else _silent
     chosen = backbone(request.backbone)
+    _check(request.recipe, chosen)
     weights = weights_source.load(chosen, request.starting_weights)
     data = prepare(request.data, seed=request.seed)
     for finding in data.findings():
@@ -137,6 +140,12 @@ def read(samples: tuple[Sample, ...], chosen: Backbone) -> Images:
     """The crops that a backbone takes of photos."""
     labels = np.array([sample.label for sample in samples], dtype=np.int64)
     return Images(samples, Examples(crops(samples, chosen.preprocessing), labels))
+
+
+def _check(recipe: Recipe, chosen: Backbone) -> None:
+    """Refuse names that there are not before any photo is read."""
+    augmentation(recipe.augment, chosen.preprocessing.crop)
+    optimizer_class(recipe)
 
 
 def _calibrated(

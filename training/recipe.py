@@ -1,11 +1,9 @@
 """How a network is trained: everything that a user may choose, with what it is by default."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from models.errors import TrainingError
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Strategy(StrEnum):
@@ -133,17 +131,3 @@ class Recipe(BaseModel):
                 each = value if isinstance(value, tuple) else (value,)
                 words += [word for one in each for word in (f"--{option}", str(one))]
         return words
-
-
-def recipe(**given: Any) -> Recipe:
-    """A recipe of the given fields.
-
-    Raises:
-        TrainingError: a value is out of its range.
-    """
-    try:
-        return Recipe(**given)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        option = str(problem["loc"][0]).replace("_", "-")
-        raise TrainingError(f"--{option} {problem['input']}: {problem['msg']}") from error

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, get_origin
 
 import typer
+from pydantic import ValidationError
 
 from training.recipe import Recipe
 
@@ -18,15 +19,33 @@ def added(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def recipe(given: dict[str, Any]) -> Recipe:
+    """What the options ask for.
+
+    Raises:
+        typer.BadParameter: a value is out of its range.
+    """
+    try:
+        return Recipe(**given)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise typer.BadParameter(
+            f"{_flag(str(problem['loc'][0]))} {problem['input']}: {problem['msg']}"
+        ) from error
+
+
 def _option(name: str) -> inspect.Parameter:
     field = Recipe.model_fields[name]
     several = get_origin(field.annotation) is tuple
     kind: Any = list[str] if several else field.annotation
     default = list(field.default) if several else field.default
-    flags = (f"--{name.replace('_', '-')}",)
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
-        annotation=Annotated[kind, typer.Option(*flags, help=field.description)],
+        annotation=Annotated[kind, typer.Option(_flag(name), help=field.description)],
     )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -17,7 +17,6 @@ from seewhy.cli.options import (
     WeightsOption,
     settings,
 )
-from training.recipe import recipe
 
 
 @recipe_options.added
@@ -60,9 +59,8 @@ def train(
         from training.request import Training  # noqa: PLC0415
         from training.train import REPORT, publish  # noqa: PLC0415
     target = Repository(settings(repository=output).repository)
-    request = Training(
-        data, backbone, weights, recipe(**chosen), name, seed, run, resume, full_report
-    )
+    recipe = recipe_options.recipe(chosen)
+    request = Training(data, backbone, weights, recipe, name, seed, run, resume, full_report)
     export.check_name(request.bundle_name)
     try:
         with joined() as processes:

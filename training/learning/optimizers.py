@@ -31,6 +31,20 @@ def names() -> list[str]:
     return sorted(found)
 
 
+def optimizer_class(recipe: Recipe) -> type[Optimizer]:
+    """The recipe's class of torch.optim.
+
+    Raises:
+        TrainingError: there is no such class, or it has no Nesterov momentum.
+    """
+    if recipe.optimizer not in names():
+        raise TrainingError(f"no optimizer {recipe.optimizer!r}; there are {', '.join(names())}")
+    kind: type[Optimizer] = getattr(torch.optim, recipe.optimizer)
+    if recipe.nesterov and "nesterov" not in inspect.signature(kind).parameters:
+        raise TrainingError(f"{recipe.optimizer} has no Nesterov momentum")
+    return kind
+
+
 def optimizer(blocks: Sequence[Sequence[nn.Parameter]], rate: float, recipe: Recipe) -> Optimizer:
     """The recipe's optimiser, whose rate falls from block to block.
 
@@ -42,18 +56,14 @@ def optimizer(blocks: Sequence[Sequence[nn.Parameter]], rate: float, recipe: Rec
         recipe: says which.
 
     Raises:
-        TrainingError: torch.optim has no such optimiser, or it refuses a value.
+        TrainingError: as `optimizer_class`, or the optimiser refuses a value.
     """
-    if recipe.optimizer not in names():
-        raise TrainingError(f"no optimizer {recipe.optimizer!r}; there are {', '.join(names())}")
-    kind = getattr(torch.optim, recipe.optimizer)
+    kind: Callable[..., Optimizer] = optimizer_class(recipe)
     taken = inspect.signature(kind).parameters
     wanted = {"momentum": recipe.momentum, "nesterov": recipe.nesterov}
     options = {name: value for name, value in wanted.items() if name in taken}
-    if recipe.nesterov and "nesterov" not in taken:
-        raise TrainingError(f"{recipe.optimizer} has no Nesterov momentum")
     try:
-        return kind(_groups(blocks, rate, recipe), **options)  # type: ignore[no-any-return]
+        return kind(_groups(blocks, rate, recipe), **options)
     except ValueError as error:
         raise TrainingError(f"{recipe.optimizer}: {error}") from error
 
