@@ -40,11 +40,21 @@ class Layer:
 
 @dataclass(frozen=True)
 class Transfer:
-    """How far a layer serves a task: the share of right answers of a cross-validated probe."""
+    """How far a layer serves a task.
+
+    `blocks` and `of` are as in `Layer`; `accuracy` is the share of right answers of a
+    cross-validated probe on so many `images`.
+    """
 
     blocks: int
     of: int
     accuracy: float
+    images: int
+
+    @property
+    def error(self) -> float:
+        """The standard error of the accuracy."""
+        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.images)
 
 
 def pooled(network: Instrumented, layout: Layout, crops: npt.NDArray[np.uint8]) -> list[Layer]:
@@ -95,6 +105,7 @@ def transfer(layers: Sequence[Layer], labels: Labels, splits: Sequence[Fold]) ->
             layer.blocks,
             layer.of,
             probe.fit(layer.features, labels, Classifier.LOGISTIC, splits).accuracy,
+            len(labels),
         )
         for layer in layers
     ]
