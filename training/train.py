@@ -3,6 +3,7 @@
 import re
 import shlex
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from models.repository import Repository
 from service.core.classification import softmax
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
-from training import calibrate, export, features, gate, heads, probe
+from training import calibrate, export, features, gate, heads, layers, probe
 from training import weights as weights_source
+from training.advisor import Advice, Auto, Evidence, advise
 from training.backbones import Backbone, backbone, parameters
 from training.data.crops import crops
 from training.data.dataset import Sample, Split
@@ -29,6 +31,7 @@ from training.judgement import Judgement, judge
 from training.label_errors import suspects
 from training.probe import Probe
 from training.report.page import Contents, Shown, render
+from training.shift import shift
 from training.transfer import transferred
 from training.tuning import Tuning, tune
 from training.weights import Weights
@@ -42,13 +45,13 @@ class Training:
     """What to train.
 
     `weights` is as `training.weights.load` takes it; `recipe` says how to fine-tune, None not
-    to; `name` is the bundle's, by default the data's.
+    to, or leaves it to the advisor; `name` is the bundle's, by default the data's.
     """
 
     data: Path
     backbone: str = "efficientnet_lite0"
     weights: str = "package"
-    recipe: Recipe | None = None
+    recipe: Recipe | Auto | None = None
     name: str | None = None
     seed: int = 0
 
@@ -60,11 +63,10 @@ class Training:
         plain = re.sub(r"[^a-z0-9]+", "_", given.lower()).strip("_")
         return plain if self.name is None else self.name
 
-    @property
-    def command(self) -> str:
-        """The command that trains this again; files stand without their folders."""
+    def command(self, recipe: Recipe | None) -> str:
+        """The command that trains this again with a recipe; files stand without their folders."""
         options = ["--backbone", self.backbone, "--weights", Path(self.weights).name]
-        options += [] if self.recipe is None else self.recipe.options
+        options += ["--strategy", "probe"] if recipe is None else recipe.options
         options += [] if self.name is None else ["--name", self.name]
         options += [] if self.seed == 0 else ["--seed", str(self.seed)]
         return shlex.join(["seewhy", "train", self.data.resolve().name, *options])
@@ -72,10 +74,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Trained:
-    """A published bundle, and how good it is on images that nothing was fitted to."""
+    """A published bundle, and how good it is on images that nothing was fitted to.
+
+    `advice` is None where the request says how to train.
+    """
 
     bundle: Bundle
     test: Judgement
+    advice: Advice | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,13 +111,16 @@ class _Images:
 class _Learned:
     """What was fitted: the probes, the best first, and what serves, with its calibration.
 
-    `embedding` [N, D] is what the network that serves makes of the images.
+    `embedding` [N, D] is what the network that serves makes of the images; `recipe` is the
+    request's, or the advised one.
     """
 
     images: _Images
     embedding: npt.NDArray[np.float32]
     probes: list[Probe]
     forest: Forest
+    advice: Advice | None
+    recipe: Recipe | None
     tuning: Tuning | None
     calibration: Calibration
 
@@ -125,12 +134,15 @@ class _Learned:
 def train(request: Training, repository: Repository, say: Say) -> Trained:
     """Fit a probe on a backbone's features, fine-tune where asked, and publish the better.
 
+    What the advisor chooses depends on the time that this machine takes.
+
     Raises:
         DataError: the images cannot be learned from.
         WeightsError: the weights cannot be had or do not fit.
         ExportError: the backbone cannot be exported, or the export is not exact.
         GoldenMismatch: a graph does not compute what PyTorch does.
     """
+    start = time.perf_counter()
     export.check_name(request.bundle_name)
     chosen = backbone(request.backbone)
     weights = weights_source.load(chosen, request.weights)
@@ -139,7 +151,8 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
         say(finding)
     labels = data.dataset.labels
     network = transferred(chosen, weights, len(labels), seed=request.seed)
-    learned = _learn(network, _read(data.learning, chosen), data, request, say)
+    images = _read(data.learning, chosen)
+    learned = _learn(network, images, data, request, say, weights=weights, start=start)
     if learned.calibration.temperature in calibrate.TEMPERATURES:
         say("too few answers are wrong, or right, to say how sure to be: take more images")
     with tempfile.TemporaryDirectory() as folder:
@@ -148,7 +161,7 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
             "name": request.bundle_name,
             "version": repository.next_version(request.bundle_name),
             "labels": labels,
-            "provenance": _provenance(request, chosen, weights, network, data),
+            "provenance": _provenance(request, learned, weights, network, data),
             "calibration": learned.calibration,
         }
         staged = export.write(network, chosen, Path(folder), fields, seed=request.seed)
@@ -160,7 +173,7 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
         _write_report(staged, data, learned, test, judged)
         fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": judged.metrics}
         bundles.write_manifest(staged.directory, fields)
-        return Trained(repository.publish(staged.directory), judged)
+        return Trained(repository.publish(staged.directory), judged, learned.advice)
 
 
 def _read(samples: tuple[Sample, ...], chosen: Backbone) -> _Images:
@@ -169,7 +182,14 @@ def _read(samples: tuple[Sample, ...], chosen: Backbone) -> _Images:
 
 
 def _learn(
-    network: Instrumented, images: _Images, data: Prepared, request: Training, say: Say
+    network: Instrumented,
+    images: _Images,
+    data: Prepared,
+    request: Training,
+    say: Say,
+    *,
+    weights: Weights,
+    start: float,
 ) -> _Learned:
     """Fit all that is to be fitted, and leave the network with it.
 
@@ -178,17 +198,33 @@ def _learn(
     probe that serves has seen more images than those, so what is promised holds for slightly
     worse answers than it gives.
     """
-    embedding = features.embeddings(network, images.crops)
+    begun = time.perf_counter()
+    seen = layers.pooled(network, backbone(request.backbone).layout, images.crops)
+    forward = (time.perf_counter() - begun) / len(images.labels)
+    embedding = seen[-1].features
     splits = probe.folds(images.labels, data.learning_groups, seed=request.seed)
     probes = probe.ranked(embedding, images.labels, splits)
     for found in probes:
         say(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
     forest = compare(embedding, images.labels, splits, seed=request.seed)
+    advice, recipe = None, request.recipe
+    if isinstance(recipe, Auto):
+        evidence = Evidence(
+            per_class=int(np.median(np.unique_counts(images.labels).counts)),
+            layers=layers.transfer(seen, images.labels, splits),
+            shift=shift(network, weights, images.crops),
+            pretrained=weights.state is not None,
+            forward=forward,
+            spent=time.perf_counter() - start,
+        )
+        advice = advise(evidence, recipe)
+        recipe = advice.recipe
+        say(advice.reason)
     tuning, logits, rows = None, probes[0].held_out, np.arange(len(images.labels))
-    if request.recipe is not None:
+    if recipe is not None:
         tuning = tune(
             network, images.examples, embedding, probes,
-            split=splits[0], recipe=request.recipe, seed=request.seed, say=say,
+            split=splits[0], recipe=recipe, seed=request.seed, say=say,
         )  # fmt: skip
         say(tuning.outcome)
     if tuning is not None and tuning.better:
@@ -201,7 +237,7 @@ def _learn(
     conformal = calibrate.fit_conformal(softmax(logits, temperature), labels)
     ood = calibrate.fit_ood(logits, embedding)
     calibration = Calibration(temperature=temperature, conformal=conformal, ood=ood)
-    return _Learned(images, embedding, probes, forest, tuning, calibration)
+    return _Learned(images, embedding, probes, forest, advice, recipe, tuning, calibration)
 
 
 def _save_reference(path: Path, learned: _Learned) -> None:
@@ -215,13 +251,13 @@ def _save_reference(path: Path, learned: _Learned) -> None:
 
 
 def _provenance(
-    request: Training, chosen: Backbone, weights: Weights, network: Instrumented, data: Prepared
+    request: Training, learned: _Learned, weights: Weights, network: Instrumented, data: Prepared
 ) -> Provenance:
     return Provenance(
-        backbone=chosen.name,
+        backbone=request.backbone,
         weights=weights.source,
         licence=weights.licence,
-        created_by=request.command,
+        created_by=request.command(learned.recipe),
         parameters=parameters(network.module),
         seed=request.seed,
         data_fingerprint=data.fingerprint,
@@ -248,6 +284,7 @@ def _write_report(
         findings=tuple(data.findings()),
         probes=learned.probes,
         forest=learned.forest,
+        advice=learned.advice,
         tuning=learned.tuning,
         suspects=suspects(learned.held_out, learned.images.labels),
         temperature=learned.calibration.temperature,

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 
+from training.advisor import Advice
 from training.forest import Forest
 from training.judgement import Judgement
 from training.label_errors import Suspect
 from training.probe import Probe
 from training.report import pictures
+from training.report.template import template
 from training.tuning import Tuning
 
 SUSPECTS = 24
@@ -38,6 +39,7 @@ class Contents:
         findings: what is to know of the data, a line each.
         probes: all that were fitted, the chosen one first.
         forest: beside them, what a classifier that is not linear comes to.
+        advice: what was advised and why; None where the user chose.
         tuning: what fine-tuning came to; None where it was not tried.
         suspects: images learned from whose label is doubted, to be shown in this order.
         temperature: the bundle's.
@@ -52,6 +54,7 @@ class Contents:
     findings: tuple[str, ...]
     probes: Sequence[Probe]
     forest: Forest
+    advice: Advice | None
     tuning: Tuning | None
     suspects: Sequence[Suspect]
     temperature: float
@@ -72,7 +75,7 @@ def summary(judged: Judgement) -> str:
 def render(contents: Contents) -> str:
     """The page; it loads nothing, and the same contents give the same bytes."""
     judged = contents.judged
-    return _template().render(
+    return template("page.html").render(
         title=contents.title,
         summary=summary(judged),
         command=contents.command,
@@ -82,6 +85,8 @@ def render(contents: Contents) -> str:
         temperature=contents.temperature,
         probes=contents.probes,
         forest=contents.forest,
+        advice=contents.advice,
+        layers=_layers(contents.advice),
         tuning=contents.tuning,
         confusion=_shaded(judged.calibrated.confusion),
         mistakes=_mistakes(contents),
@@ -92,16 +97,10 @@ def render(contents: Contents) -> str:
     )
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("training.report", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["zip"] = zip
-    return environment.get_template("page.html")
+def _layers(advice: Advice | None) -> str | None:
+    if advice is None:
+        return None
+    return pictures.accuracy_by_depth({"this network": advice.evidence.layers})
 
 
 def _shaded(confusion: npt.NDArray[np.int64]) -> list[list[tuple[int, float]]]:

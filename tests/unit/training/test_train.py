@@ -15,6 +15,7 @@ from models.errors import DataError, ExportError
 from models.repository import Repository
 from seewhy import inprocess
 from service.settings import Settings
+from training.advisor import Auto
 from training.finetune import Recipe
 from training.train import Trained, Training, train
 
@@ -99,7 +100,7 @@ def test_the_bundle_says_what_it_was_made_of(trained: Trained) -> None:
     assert str(trained.bundle) == "handwritten_digits version 1"
     assert manifest.labels == tuple(f"digit {label}" for label in range(CLASSES))
     assert manifest.provenance.created_by == (
-        "seewhy train 'Handwritten digits' --backbone lenet5 --weights none"
+        "seewhy train 'Handwritten digits' --backbone lenet5 --weights none --strategy probe"
     )
     assert manifest.provenance.data_fingerprint is not None
     assert manifest.calibration is not None
@@ -161,6 +162,38 @@ def test_a_fine_tuned_network_is_published_where_it_is_better(
     assert tuned.test.calibrated.top1 > probed.test.calibrated.top1
     command = tuned.bundle.manifest.provenance.created_by
     assert "--strategy finetune --depth full --epochs 12 --rate 0.003" in command
+
+
+def test_what_the_advisor_chooses_is_done_and_can_be_repeated(
+    digits: Path, repository: Repository
+) -> None:
+    lines: list[str] = []
+    found = train(
+        Training(digits, "lenet5", "none", Auto(), name="advised"), repository, lines.append
+    )
+
+    assert found.advice is not None
+    assert found.advice.reason in lines
+    # Random weights have learned nothing that would serve.
+    assert found.advice.recipe is not None
+    command = found.bundle.manifest.provenance.created_by
+    assert " ".join(found.advice.recipe.options) in command
+    page = (found.bundle.directory / "report.html").read_text(encoding="utf-8")
+    assert "the network has learned nothing yet" in page
+
+
+def test_the_advisor_keeps_to_its_budget(digits: Path, repository: Repository) -> None:
+    lines: list[str] = []
+    found = train(
+        Training(digits, "lenet5", "none", Auto(budget=0.01), name="hurried"),
+        repository,
+        lines.append,
+    )
+
+    assert found.advice is not None
+    assert found.advice.recipe is None
+    assert not any(line.startswith("epoch") for line in lines)
+    assert found.bundle.manifest.provenance.created_by.endswith("--strategy probe --name hurried")
 
 
 def test_a_probe_is_published_where_fine_tuning_harms(
