@@ -107,7 +107,13 @@ CHOICES = {
 
 
 def advise(evidence: Evidence, auto: Auto) -> Advice:
-    """Look the evidence up in the table, and see whether there is time for it."""
+    """Look the evidence up in the table, and see whether there is time for it.
+
+    Args:
+        evidence: of the images and the network.
+        auto: how much time there is; where it is too little, the advice is not to fine-tune,
+            and the reason says how long it would take.
+    """
     known = f"{_amount(evidence)}, and {_likeness(evidence)}"
     if not evidence.much and evidence.similar:
         return Advice(evidence, None, f"{known}: a linear classifier on its features will do.")

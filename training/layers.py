@@ -67,6 +67,7 @@ def pooled(network: Instrumented, layout: Layout, crops: npt.NDArray[np.uint8]) 
     """
     with watched(network, layout) as seen:
         embedding = features.embeddings(network, crops)
+    # Below a head alone there is nothing but the image, which is then the embedding.
     of = max(1, len(depth.blocks(network.module)) - 1)
     below = [Layer(blocks, of, torch.cat(parts).numpy()) for blocks, parts in seen.items()]
     return [*below, Layer(of, of, embedding)]

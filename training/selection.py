@@ -1,8 +1,4 @@
-"""Which backbone suits a data set: how well each serves, and what it costs.
-
-Cross-validated probes of cached features predict which backbone is best after training, and
-cost a pass over the images each.
-"""
+"""Which backbone suits a data set: how well each serves, and what it costs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

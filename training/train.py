@@ -132,7 +132,7 @@ class _Learned:
 
 
 def train(request: Training, repository: Repository, say: Say) -> Trained:
-    """Fit a probe on a backbone's features, fine-tune where asked, and publish the better.
+    """Fit a probe on a backbone's features, fine-tune where asked or advised, publish the better.
 
     What the advisor chooses depends on the time that this machine takes.
 
