@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper, save
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from models import bundle
 from models.bundle import Bundle
@@ -243,3 +244,16 @@ def _manifest(directory: Path) -> dict[str, object]:
         "metrics": {},
         "calibration": None,
     }
+
+
+@pytest.fixture(scope="session")
+def noughts_and_ones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 of scikit-learn's handwritten digits as photos, a folder for each of two classes."""
+    root = tmp_path_factory.mktemp("data") / "noughts and ones"
+    digits, labels = load_digits(n_class=2, return_X_y=True)
+    for number, (pixels, label) in enumerate(zip(digits[:80], labels[:80], strict=True)):
+        path = root / ("nought", "one")[label] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grey = Image.fromarray((pixels.reshape(8, 8) * 15).astype(np.uint8))
+        grey.resize((32, 32), Image.Resampling.BICUBIC).save(path)
+    return root

@@ -1,14 +1,16 @@
 """From labelled photos to a calibrated network: all that is fitted."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from models.manifest import Calibration
 from service.core.classification import softmax
-from training import calibrate, features, heads, probe
+from training import calibrate, features, heads, layers, probe
 from training import weights as weights_source
+from training.advisor import Advice, Evidence, advise
 from training.backbones import Backbone, backbone
 from training.data.crops import crops
 from training.data.dataset import Sample
@@ -25,6 +27,7 @@ from training.probe import Probe
 from training.recipe import Recipe, Strategy
 from training.report.page import Shown
 from training.request import Training
+from training.shift import shift
 from training.transfer import transferred
 from training.tuning import Tuning, tune
 from training.weights import Weights
@@ -58,7 +61,8 @@ class Learned:
     """What was fitted: the probes, the best first, and the network that serves, calibrated.
 
     `embedding` [N, D] is what that network makes of the images; `answers` [M, K] are the
-    calibrated probabilities of the M of them that it was calibrated on.
+    calibrated probabilities of the M of them that it was calibrated on. `request` has the recipe
+    that was followed, and `advice` why, where that was left open.
     """
 
     request: Training
@@ -71,6 +75,7 @@ class Learned:
     embedding: npt.NDArray[np.float32]
     probes: list[Probe]
     forest: Forest
+    advice: Advice | None
     tuning: Tuning | None
     answers: npt.NDArray[np.float64]
     calibration: Calibration
@@ -95,7 +100,7 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
         WeightsError: the weights cannot be had or do not fit.
         TrainingError: the recipe does not fit the network, or a checkpoint not the run.
     """
-    heard = say if processes.first else _silent
+    start, heard = time.perf_counter(), say if processes.first else _silent
     chosen = backbone(request.backbone)
     _check(request.recipe, chosen)
     weights = weights_source.load(chosen, request.starting_weights)
@@ -105,16 +110,31 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
     network = transferred(chosen, weights, len(data.dataset.labels), seed=request.seed)
     network.to(processes.device)
     images = read(data.learning, chosen)
-    identity = f"{request.command}; data {data.fingerprint}"
-    run = Run(request.seed, request.folder, identity, request.resume, processes, heard)
-    embedding = features.embeddings(network, images.crops)
+    begun = time.perf_counter()
+    seen = layers.pooled(network, chosen.layout, images.crops)
+    forward = (time.perf_counter() - begun) / len(images.labels)
+    embedding = seen[-1].features
     splits = probe.folds(images.labels, data.learning_groups, seed=request.seed)
     probes = probe.ranked(embedding, images.labels, splits)
     for found in probes:
         heard(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
     forest = compare(embedding, images.labels, splits, seed=request.seed)
-    tuning = None
+    advice, tuning = None, None
+    if request.recipe.strategy is Strategy.AUTO:
+        evidence = Evidence(
+            per_class=int(np.median(np.unique_counts(images.labels).counts)),
+            layers=layers.transfer(seen, images.labels, splits),
+            shift=shift(network, weights, images.crops),
+            pretrained=weights.state is not None,
+            forward=forward,
+            spent=time.perf_counter() - start,
+        )
+        advice = advise(evidence, request.recipe, request.budget)
+        heard(advice.reason)
+        request = replace(request, recipe=processes.agreed(advice.recipe))
     if request.recipe.strategy is not Strategy.PROBE:
+        identity = f"{request.command}; data {data.fingerprint}"
+        run = Run(request.seed, request.folder, identity, request.resume, processes, heard)
         tuning = tune(
             network, images.examples, embedding, probes,
             split=splits[0], recipe=request.recipe, run=run,
@@ -132,7 +152,7 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
         heard("too few answers are wrong, or right, to say how sure to be: take more images")
     return Learned(
         request, chosen, weights, data, network.cpu(),
-        images, embedding, probes, forest, tuning, answers, calibration,
+        images, embedding, probes, forest, advice, tuning, answers, calibration,
     )  # fmt: skip
 
 

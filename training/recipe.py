@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Strategy(StrEnum):
     """What is trained, and from what."""
 
+    AUTO = "auto"
     PROBE = "probe"
     FINETUNE = "finetune"
     SCRATCH = "scratch"
@@ -65,8 +66,9 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategy: Strategy = Field(
-        Strategy.PROBE,
-        description="Fit a classifier alone; train the network from there; or from nothing.",
+        Strategy.AUTO,
+        description="Fit a classifier alone, train the network from there, or from nothing; "
+        "auto chooses by the photos.",
     )
     depth: Annotated[str, Field(pattern=r"^(head|full|\d+)$")] = Field(
         "full", description="What is trained: head, N blocks next to it too, or full."

@@ -18,7 +18,8 @@ class Training:
     `weights` is as `training.weights.load` takes it, `recipe` says how to train, and `name` is
     the bundle's, by default the data's. `run` is the folder of checkpoints, if the network is
     trained: by default in `runs`; with `resume` it is gone on with. `full_report` has what takes
-    long measured on all held-out images instead of a few.
+    long measured on all held-out images instead of a few. `budget` is the time, in seconds, that
+    the strategy `auto` may fill.
     """
 
     data: Path
@@ -30,6 +31,7 @@ class Training:
     run: Path | None = None
     resume: bool = False
     full_report: bool = False
+    budget: float = 600
 
     @property
     def bundle_name(self) -> str:

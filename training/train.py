@@ -132,6 +132,7 @@ def _contents(staged: Bundle, learned: Learned, test: Images, examined: _Examina
         findings=tuple(learned.data.findings()),
         probes=learned.probes,
         forest=learned.forest,
+        advice=learned.advice,
         lesson=_lesson(learned),
         suspects=suspects(learned.held_out, learned.images.labels),
         temperature=learned.calibration.temperature,

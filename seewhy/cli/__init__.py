@@ -7,6 +7,7 @@ import typer
 from models.errors import SeeWhyError
 from seewhy.cli.baselines import baselines
 from seewhy.cli.classify import classify
+from seewhy.cli.compare import compare
 from seewhy.cli.epilog import ALL, epilog
 from seewhy.cli.exit_codes import ExitCode
 from seewhy.cli.explain import explain
@@ -52,5 +53,7 @@ def _application() -> typer.Typer:
     application.command(epilog=epilog("seewhy export --backbone resnet50"))(export)
     application.command(epilog=epilog("seewhy train photos --output build/mine"))(train)
     application.command(epilog=epilog("seewhy baselines photos"))(baselines)
+    pair = "--backbone efficientnet_lite0 --backbone efficientnet_lite2"
+    application.command(epilog=epilog(f"seewhy compare photos {pair} -o compared.html"))(compare)
     application.add_typer(models_group(), name="models")
     return application

@@ -1,7 +1,6 @@
 """`seewhy explain`: a heat map over a photo, computed in this process."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,20 +14,9 @@ from seewhy.cli.options import (
     RepositoryOption,
     VersionOption,
     settings,
+    writable,
 )
 from service.settings import Settings
-
-
-def _writable(output: Path) -> Path:
-    """Refuse a file that cannot be written before anything is computed."""
-    folder = output.parent
-    if output.is_dir():
-        raise typer.BadParameter(f"{output} is a folder")
-    if not folder.is_dir():
-        raise typer.BadParameter(f"there is no folder {folder}")
-    if not os.access(output if output.exists() else folder, os.W_OK):
-        raise typer.BadParameter(f"{output} may not be written")
-    return output
 
 
 def explain(
@@ -36,7 +24,7 @@ def explain(
     *,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="PNG", callback=_writable, help="File to write."),
+        typer.Option("--output", "-o", metavar="PNG", callback=writable, help="File to write."),
     ],
     method: Annotated[
         Literal["gradient", "gradcam"] | None,

@@ -1,5 +1,6 @@
 """Options that several commands share, and the settings that they lead to."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +48,24 @@ WeightsOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of every random choice.")]
+
+
+def writable(output: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before anything is computed.
+
+    Raises:
+        typer.BadParameter: it is a folder, is in none, or may not be written.
+    """
+    if output is None:
+        return None
+    folder = output.parent
+    if output.is_dir():
+        raise typer.BadParameter(f"{output} is a folder")
+    if not folder.is_dir():
+        raise typer.BadParameter(f"there is no folder {folder}")
+    if not os.access(output if output.exists() else folder, os.W_OK):
+        raise typer.BadParameter(f"{output} may not be written")
+    return output
 
 
 def settings(**given: Any) -> Settings:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from models.repository import Repository
-from seewhy.cli import recipe_options, tables
+from seewhy.cli import durations, recipe_options, tables
 from seewhy.cli.extras import needs_training
 from seewhy.cli.models import RUNNING
 from seewhy.cli.options import (
@@ -17,6 +17,7 @@ from seewhy.cli.options import (
     WeightsOption,
     settings,
 )
+from training.recipe import Strategy
 
 
 @recipe_options.added
@@ -42,16 +43,24 @@ def train(
         bool,
         typer.Option("--full-report", help="Measure robustness on all held-out photos, not 64."),
     ] = False,
+    budget: Annotated[
+        str, typer.Option(metavar="90s|10m|2h", help="Time that the strategy auto may fill.")
+    ] = "10m",
+    explain_choice: Annotated[
+        bool, typer.Option("--explain-choice", help="Print the table that auto chooses from.")
+    ] = False,
     **chosen: Any,
 ) -> None:
     """Fit a classifier to labelled photos.
 
     A linear classifier is fitted on a backbone's features; training the network starts from
-    it, and counts only if it is better on photos that it has not seen. The model is
+    it, and counts only if it is better on photos that it has not seen. Whether it is tried
+    depends on how many photos there are and how new they are to the network. The model is
     calibrated, judged on photos that were held out, and published as a bundle.
     """
     with needs_training("train"):
-        from training import export  # noqa: PLC0415  # serving has no torch
+        from seewhy.cli import advice  # noqa: PLC0415  # serving has no torch
+        from training import export  # noqa: PLC0415
         from training.learn import learn  # noqa: PLC0415
         from training.learning.checkpoint import FILE as CHECKPOINT  # noqa: PLC0415
         from training.learning.processes import joined  # noqa: PLC0415
@@ -59,8 +68,12 @@ def train(
         from training.request import Training  # noqa: PLC0415
         from training.train import REPORT, publish  # noqa: PLC0415
     target = Repository(settings(repository=output).repository)
-    recipe = recipe_options.recipe(chosen)
-    request = Training(data, backbone, weights, recipe, name, seed, run, resume, full_report)
+    request = Training(
+        data, backbone, weights, recipe_options.recipe(chosen), name, seed,
+        run, resume, full_report, durations.seconds(budget),
+    )  # fmt: skip
+    if explain_choice and request.recipe.strategy is not Strategy.AUTO:
+        raise typer.BadParameter("--explain-choice needs --strategy auto")
     export.check_name(request.bundle_name)
     try:
         with joined() as processes:
@@ -71,6 +84,8 @@ def train(
         raise
     if not processes.first:
         return
+    if explain_choice and learned.advice is not None:
+        advice.explain(learned.advice)
     trained = publish(learned, target)
     table = tables.headed("class", "precision", "recall", "held-out images")
     for found in trained.test.calibrated.classes:

@@ -4,11 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import distributed
+
+Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,13 @@ class Processes:
         found = torch.tensor(own, dtype=torch.float64, device=self.device)
         distributed.all_reduce(found)
         return float(found)
+
+    def agreed(self, choice: Choice) -> Choice:
+        """What the first process has chosen."""
+        choices = [choice]
+        if self.count > 1:
+            distributed.broadcast_object_list(choices)
+        return choices[0]
 
     def gathered(self, own: npt.NDArray[np.float32], total: int) -> npt.NDArray[np.float32]:
         """The rows of all processes in order, where each has made every `count`-th: [total, K]."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 
+from training.advisor import Advice
 from training.forest import Forest
 from training.judgement import Judgement
 from training.label_errors import Suspect
@@ -15,6 +15,7 @@ from training.probe import Probe
 from training.report import pictures
 from training.report.inside import Inside
 from training.report.lesson import Lesson
+from training.report.template import template
 from training.robustness.corruptions import SEVERITIES
 from training.robustness.measurement import Robustness
 
@@ -42,6 +43,7 @@ class Contents:
         probes: all that were fitted, the chosen one first.
         forest: beside them, what a classifier that is not linear comes to.
         lesson: how the network was trained; None where it was not.
+        advice: what was advised and why; None where the user chose.
         suspects: images learned from whose label is doubted, to be shown in this order.
         temperature: the bundle's.
         judged: on the held-out images.
@@ -58,6 +60,7 @@ class Contents:
     probes: Sequence[Probe]
     forest: Forest
     lesson: Lesson | None
+    advice: Advice | None
     suspects: Sequence[Suspect]
     temperature: float
     judged: Judgement
@@ -79,7 +82,7 @@ def summary(judged: Judgement) -> str:
 def render(contents: Contents) -> str:
     """The page; it loads nothing, and the same contents give the same bytes."""
     judged = contents.judged
-    return _template().render(
+    return template("page.html").render(
         title=contents.title,
         summary=summary(judged),
         command=contents.command,
@@ -90,6 +93,8 @@ def render(contents: Contents) -> str:
         probes=contents.probes,
         forest=contents.forest,
         lesson=contents.lesson,
+        advice=contents.advice,
+        layers=_layers(contents.advice),
         confusion=_shaded(judged.calibrated.confusion),
         mistakes=_mistakes(contents),
         suspects=_suspects(contents),
@@ -105,29 +110,10 @@ def render(contents: Contents) -> str:
     )
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("training.report", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "zip": zip,
-        "short": _short,
-        "thumbnail": pictures.thumbnail,
-        "lossless": pictures.lossless,
-    }
-    return environment.get_template("page.html")
-
-
-def _short(number: int) -> str:
-    """A count to three digits or four, as `138.4M`."""
-    for unit, letter in ((1e6, "M"), (1e3, "k")):
-        if number >= unit:
-            return f"{number / unit:.1f}{letter}"
-    return str(number)
+def _layers(advice: Advice | None) -> str | None:
+    if advice is None:
+        return None
+    return pictures.accuracy_by_depth({"this network": advice.evidence.layers})
 
 
 def _shaded(confusion: npt.NDArray[np.int64]) -> list[list[tuple[int, float]]]:

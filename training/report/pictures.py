@@ -1,7 +1,7 @@
 """Charts as SVG and photos as data, to stand inside an HTML page."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO, StringIO
 
 import matplotlib as mpl
@@ -14,12 +14,17 @@ from PIL import Image
 
 from training.evaluate import Evaluation
 from training.history import History
+from training.layers import Transfer
 from training.learning.rate_finder import Sweep
 from training.robustness.geometry import Axis
 from training.robustness.measurement import Sensitivity
+from training.selection import Measured
 
 INCHES = 3.6
 BLUE, ORANGE, GREY = "#1f6f9f", "#d9822b", "#999999"
+
+LARGEST = 900
+"""Area of the largest network's circle, in square points."""
 
 
 def reliability(uncalibrated: Evaluation, calibrated: Evaluation) -> str:
@@ -89,6 +94,42 @@ def shift(found: Mapping[Axis, Sensitivity]) -> str:
         axes.plot(each.amounts, each.accuracy, style, color=colour, label=name, markersize=4)
     axes.set_ylim(0, 1.05)
     axes.legend(frameon=False, loc="lower center")
+    return _svg(figure)
+
+
+def accuracy_against_operations(found: Sequence[Measured]) -> str:
+    """Accuracy against multiply-adds, the circles' areas as the parameters (an SVG element).
+
+    Canziani et al. 2016, "An analysis of deep neural network models for practical
+    applications", figure 2. The bars are one standard error of the accuracy.
+    """
+    figure, axes = _chart("multiply-adds, millions", "share of right answers")
+    most = max(each.parameters for each in found)
+    for number, each in enumerate(found):
+        place, colour = (each.multiply_adds / 1e6, each.accuracy), f"C{number}"
+        area = LARGEST * each.parameters / most
+        axes.scatter(*place, s=area, color=colour, alpha=0.5, linewidth=0)
+        axes.errorbar(
+            *place, yerr=each.layers[-1].error, fmt=".", color=colour, label=each.candidate
+        )
+    axes.margins(0.2)
+    axes.set_xlim(left=0)
+    figure.legend(loc="outside upper left", frameon=False, fontsize=8)
+    return _svg(figure)
+
+
+def accuracy_by_depth(curves: Mapping[str, Sequence[Transfer]]) -> str:
+    """How far each network's layers serve, from the input to the head (an SVG element).
+
+    As figure 2 of Yosinski et al. 2014, "How transferable are features in deep neural
+    networks?", with probes.
+    """
+    figure, axes = _chart("share of the blocks", "share of right answers")
+    for name, layers in curves.items():
+        depth = [layer.blocks / layer.of for layer in layers]
+        axes.plot(depth, [layer.accuracy for layer in layers], "o-", label=name, markersize=4)
+    axes.set_xlim(0, 1.02)
+    figure.legend(loc="outside upper left", frameon=False, fontsize=8)
     return _svg(figure)
 
 

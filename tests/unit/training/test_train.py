@@ -21,6 +21,7 @@ from training.request import Training
 from training.train import Trained, train
 
 CLASSES = 4
+PROBE = Recipe(strategy=Strategy.PROBE)
 IMAGES = 240
 
 
@@ -56,7 +57,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 @pytest.fixture(scope="module")
 def trained(digits: Path, repository: Repository) -> Trained:
     lines: list[str] = []
-    found = train(Training(digits, "lenet5", "none"), repository, lines.append)
+    found = train(Training(digits, "lenet5", "none", PROBE), repository, lines.append)
     assert any("held out" in line for line in lines)
     return found
 
@@ -101,7 +102,7 @@ def test_the_bundle_says_what_it_was_made_of(trained: Trained) -> None:
     assert str(trained.bundle) == "handwritten_digits version 1"
     assert manifest.labels == tuple(f"digit {label}" for label in range(CLASSES))
     assert manifest.provenance.created_by == (
-        "seewhy train 'Handwritten digits' --backbone lenet5 --weights none"
+        "seewhy train 'Handwritten digits' --backbone lenet5 --weights none --strategy probe"
     )
     assert manifest.provenance.data_fingerprint is not None
     assert manifest.calibration is not None
@@ -153,7 +154,7 @@ def test_a_full_report_measures_robustness_on_all_held_out_images(
 
 
 def test_one_seed_makes_one_model(digits: Path, trained: Trained, repository: Repository) -> None:
-    again = train(Training(digits, "lenet5", "none"), repository, lambda _: None)
+    again = train(Training(digits, "lenet5", "none", PROBE), repository, lambda _: None)
 
     def weights(bundle: Bundle) -> bytes:
         return (bundle.directory / "weights.bin").read_bytes()
@@ -179,7 +180,7 @@ def test_a_fine_tuned_network_is_published_where_it_is_better(
     parity: Path, repository: Repository, tmp_path: Path
 ) -> None:
     lines: list[str] = []
-    probed = train(Training(parity, "lenet5", "none", name="probed"), repository, lines.append)
+    probed = train(Training(parity, "lenet5", "none", PROBE, "probed"), repository, lines.append)
     recipe = Recipe(strategy=Strategy.FINETUNE, epochs=12, rate=3e-3)
     request = Training(parity, "lenet5", "none", recipe, "tuned", run=tmp_path)
     tuned = train(request, repository, lines.append)
@@ -190,6 +191,37 @@ def test_a_fine_tuned_network_is_published_where_it_is_better(
     assert tuned.test.calibrated.top1 > probed.test.calibrated.top1
     command = tuned.bundle.manifest.provenance.created_by
     assert "--strategy finetune --epochs 12 --rate 0.003" in command
+
+
+def test_what_the_advisor_chooses_is_done_and_can_be_repeated(
+    digits: Path, repository: Repository, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    recipe = Recipe(epochs=2, rate=1e-3)
+    request = Training(digits, "lenet5", "none", recipe, "advised", run=tmp_path)
+
+    found = train(request, repository, lines.append)
+
+    # Random weights have learned nothing that would serve.
+    (reason,) = [line for line in lines if "the network has learned nothing yet" in line]
+    assert "blocks are fine-tuned." in reason
+    assert any(line.startswith("epoch 2 of 2") for line in lines)
+    command = found.bundle.manifest.provenance.created_by
+    assert "--strategy finetune --depth " in command
+    assert "--epochs 2" in command
+    page = (found.bundle.directory / "report.html").read_text(encoding="utf-8")
+    assert "the network has learned nothing yet" in page
+
+
+def test_the_advisor_keeps_to_its_budget(digits: Path, repository: Repository) -> None:
+    lines: list[str] = []
+    request = Training(digits, "lenet5", "none", name="hurried", budget=0.01)
+
+    found = train(request, repository, lines.append)
+
+    assert any("would be fine-tuned if there were" in line for line in lines)
+    assert not any(line.startswith("epoch") for line in lines)
+    assert found.bundle.manifest.provenance.created_by.endswith("--strategy probe --name hurried")
 
 
 def test_a_probe_is_published_where_fine_tuning_harms(

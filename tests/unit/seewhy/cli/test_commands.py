@@ -56,7 +56,16 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     done = seewhy("--help")
 
     assert done.returncode == 0
-    for name in ("serve", "classify", "explain", "export", "train", "baselines", "models"):
+    for name in (
+        "serve",
+        "classify",
+        "explain",
+        "export",
+        "train",
+        "baselines",
+        "compare",
+        "models",
+    ):
         assert re.search(rf"^  {name} +[A-Z]", done.stdout, re.MULTILINE)
     assert "0 done, 1 failed, 2 wrong usage, 3 done with errors" in done.stdout
     assert "Example: seewhy " in done.stdout

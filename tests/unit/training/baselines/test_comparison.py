@@ -11,6 +11,7 @@ from models.bundle import Bundle
 from models.errors import TrainingError
 from models.repository import Repository
 from training.baselines.comparison import compare
+from training.recipe import Recipe, Strategy
 from training.request import Training
 from training.train import train
 
@@ -35,7 +36,11 @@ def test_every_kind_of_feature_is_judged_on_the_same_photos(tmp_path: Path) -> N
 
     repository = Repository(tmp_path / "models")
     photos = tmp_path / "photos"
-    trained = train(Training(photos, "lenet5", "none"), repository, lambda _: None)
+    trained = train(
+        Training(photos, "lenet5", "none", Recipe(strategy=Strategy.PROBE)),
+        repository,
+        lambda _: None,
+    )
 
     found = {
         each.name: each

@@ -11,10 +11,13 @@ from PIL import Image
 
 from models.manifest import Calibration, Conformal, Lac, Raps
 from service.core.classification import Prediction
+from training.advisor import Evidence, advise
 from training.forest import Forest
 from training.judgement import judge
 from training.label_errors import Suspect
+from training.layers import Transfer
 from training.probe import Classifier, LinearHead, Probe
+from training.recipe import Recipe
 from training.report.explanations import Explained, Explanations
 from training.report.inside import Inside
 from training.report.layers import Layer, LayerTable
@@ -63,6 +66,7 @@ def contents() -> Contents:
         probes=probes,
         forest=Forest(200, loss=0.612, accuracy=0.85),
         lesson=None,
+        advice=None,
         temperature=calibration.temperature,
         judged=judge(logits, labels, NAMES, calibration),
         robustness=robustness(generator),
@@ -103,6 +107,17 @@ def test_the_page_tells_what_was_found(contents: Contents) -> None:
     assert "Temperature 1.37" in text
     assert f"RAPS 90% {contents.judged.sets[1].reached:.1%}" in text
     assert "svm (best) 0.001 0.310 90.0%" in text
+
+
+def test_the_page_says_what_was_advised_and_shows_the_layers(contents: Contents) -> None:
+    layers = [Transfer(blocks, 2, blocks / 3, IMAGES) for blocks in (1, 2)]
+    evidence = Evidence(20, layers, shift=0.1, pretrained=True, forward=0.02, spent=1.0)
+    advice = advise(evidence, Recipe(), 600)
+    page = Reader(render(replace(contents, advice=advice)))
+
+    assert advice.reason in " ".join(page.text.split())
+    without = Reader(render(contents))
+    assert page.tags.count("svg") == without.tags.count("svg") + 1
 
 
 def test_the_page_loads_nothing(contents: Contents) -> None:
