@@ -127,6 +127,27 @@ def refit(found: Probe, features: Floats, labels: Labels) -> LinearHead:
     return head
 
 
+def held_out(
+    found: Probe, features: Floats, served: Floats, labels: Labels, splits: Sequence[Fold]
+) -> npt.NDArray[np.float64]:
+    """What heads like a probe's make of other features of the images that they have not seen.
+
+    Args:
+        found: whose classifier and strength it is.
+        features: [N, D], what the heads are fitted on.
+        served: [N, D], what they are shown of the same images.
+        labels: int [N].
+        splits: from `folds`.
+
+    Returns:
+        Logits [N, K].
+    """
+    logits = np.zeros_like(found.held_out)
+    for inside, outside in splits:
+        logits[outside] = refit(found, features[inside], labels[inside]).logits(served[outside])
+    return logits
+
+
 def _path(
     features: Floats, labels: Labels, classifier: Classifier, strengths: Sequence[float]
 ) -> list[LinearHead]:

@@ -3,7 +3,7 @@
 import re
 import shlex
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,16 @@ import numpy.typing as npt
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.manifest import Calibration, Graph, Provenance
+from models.manifest import Calibration, Graph, Precision, Provenance
 from models.repository import Repository
 from service.core.classification import softmax
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
+from service.runtime.session import OnnxSession
 from training import calibrate, export, features, gate, heads, probe
 from training import weights as weights_source
 from training.backbones import Backbone, backbone, parameters
+from training.compression import compress, serving_size
 from training.data.crops import crops
 from training.data.dataset import Sample, Split
 from training.data.preparation import Prepared, prepare
@@ -27,7 +29,8 @@ from training.forest import Forest, compare
 from training.instrument import Instrumented
 from training.judgement import Judgement, judge
 from training.label_errors import suspects
-from training.probe import Probe
+from training.precision_loss import PrecisionLoss, precision_loss
+from training.probe import Fold, Probe
 from training.report.page import Contents, Shown, render
 from training.transfer import transferred
 from training.tuning import Tuning, tune
@@ -35,6 +38,8 @@ from training.weights import Weights
 
 REFERENCE = "reference.npz"
 REPORT = "report.html"
+MAX_DROP = 0.5
+"""Points of accuracy that fewer bits may cost."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Training:
     """What to train.
 
     `weights` is as `training.weights.load` takes it; `recipe` says how to fine-tune, None not
-    to; `name` is the bundle's, by default the data's.
+    to; `name` is the bundle's, by default the data's. `model.onnx` is stored in `precision`,
+    and refused where it loses more than `max_drop` points of accuracy.
     """
 
     data: Path
@@ -51,6 +57,8 @@ class Training:
     recipe: Recipe | None = None
     name: str | None = None
     seed: int = 0
+    precision: Precision = Precision.FP32
+    max_drop: float = MAX_DROP
 
     @property
     def bundle_name(self) -> str:
@@ -67,6 +75,8 @@ class Training:
         options += [] if self.recipe is None else self.recipe.options
         options += [] if self.name is None else ["--name", self.name]
         options += [] if self.seed == 0 else ["--seed", str(self.seed)]
+        options += [] if self.precision is Precision.FP32 else ["--precision", self.precision]
+        options += [] if self.max_drop == MAX_DROP else ["--max-drop", f"{self.max_drop:g}"]
         return shlex.join(["seewhy", "train", self.data.resolve().name, *options])
 
 
@@ -105,15 +115,22 @@ class _Images:
 class _Learned:
     """What was fitted: the probes, the best first, and what serves, with its calibration.
 
-    `embedding` [N, D] is what the network that serves makes of the images.
+    `embedding` [N, D] is what serves makes of the images; `splits` are the folds, of which
+    the first one's validation images judged the fine-tuning.
     """
 
     images: _Images
     embedding: npt.NDArray[np.float32]
+    splits: list[Fold]
     probes: list[Probe]
     forest: Forest
     tuning: Tuning | None
     calibration: Calibration
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the fine-tuned network serves."""
+        return self.tuning is not None and self.tuning.better
 
     @property
     def held_out(self) -> npt.NDArray[np.float64]:
@@ -122,13 +139,27 @@ class _Learned:
         return softmax(best, calibrate.fit_temperature(best, self.images.labels))
 
 
+@dataclass(frozen=True, eq=False)
+class _Served:
+    """A bundle about to be published, with what it answers on the test: logits [N, K].
+
+    `loss` is what its precision costs; None in fp32.
+    """
+
+    staged: Bundle
+    learned: _Learned
+    logits: npt.NDArray[np.floating]
+    loss: PrecisionLoss | None
+
+
 def train(request: Training, repository: Repository, say: Say) -> Trained:
     """Fit a probe on a backbone's features, fine-tune where asked, and publish the better.
 
     Raises:
         DataError: the images cannot be learned from.
         WeightsError: the weights cannot be had or do not fit.
-        ExportError: the backbone cannot be exported, or the export is not exact.
+        ExportError: the backbone cannot be exported, the export is not exact, or the precision
+            costs too much.
         GoldenMismatch: a graph does not compute what PyTorch does.
     """
     export.check_name(request.bundle_name)
@@ -143,24 +174,20 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
     if learned.calibration.temperature in calibrate.TEMPERATURES:
         say("too few answers are wrong, or right, to say how sure to be: take more images")
     with tempfile.TemporaryDirectory() as folder:
-        _save_reference(Path(folder) / REFERENCE, learned)
         fields = {
             "name": request.bundle_name,
             "version": repository.next_version(request.bundle_name),
             "labels": labels,
             "provenance": _provenance(request, chosen, weights, network, data),
-            "calibration": learned.calibration,
         }
         staged = export.write(network, chosen, Path(folder), fields, seed=request.seed)
         export.check(staged)
         test = _read(data.dataset.of(Split.TEST), chosen)
-        judged = judge(
-            _served(staged, network, learned.images, test), test.labels, labels, learned.calibration
-        )
-        _write_report(staged, data, learned, test, judged)
-        fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": judged.metrics}
-        bundles.write_manifest(staged.directory, fields)
-        return Trained(repository.publish(staged.directory), judged)
+        served = _served(staged, network, learned, test)
+        if request.precision is not Precision.FP32:
+            served = _compressed(served, request, test, say)
+        judged = judge(served.logits, test.labels, labels, served.learned.calibration)
+        return Trained(_publish(served, data, test, judged, repository), judged)
 
 
 def _read(samples: tuple[Sample, ...], chosen: Backbone) -> _Images:
@@ -197,11 +224,19 @@ def _learn(
     else:
         heads.fold(network.module, probes[0].head)
     labels = images.labels[rows]
+    calibration = _calibration(logits, labels, embedding)
+    return _Learned(images, embedding, splits, probes, forest, tuning, calibration)
+
+
+def _calibration(
+    logits: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.int64],
+    embedding: npt.NDArray[np.float32],
+) -> Calibration:
     temperature = calibrate.fit_temperature(logits, labels)
     conformal = calibrate.fit_conformal(softmax(logits, temperature), labels)
     ood = calibrate.fit_ood(logits, embedding)
-    calibration = Calibration(temperature=temperature, conformal=conformal, ood=ood)
-    return _Learned(images, embedding, probes, forest, tuning, calibration)
+    return Calibration(temperature=temperature, conformal=conformal, ood=ood)
 
 
 def _save_reference(path: Path, learned: _Learned) -> None:
@@ -229,18 +264,57 @@ def _provenance(
     )
 
 
-def _served(
-    staged: Bundle, network: Instrumented, learning: _Images, test: _Images
-) -> npt.NDArray[np.floating]:
-    """Hold the export against the network, then give what it answers on the test: logits."""
-    model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
-    gate.hold(gate.logits(model, learning.crops), features.logits(network, learning.crops))
-    return gate.logits(model, test.crops)
+def _served(staged: Bundle, network: Instrumented, learned: _Learned, test: _Images) -> _Served:
+    """Hold the export against the network, and have it answer the test."""
+    model, crops = _model(staged), learned.images.crops
+    gate.hold(gate.logits(model, crops), features.logits(network, crops))
+    return _Served(staged, learned, gate.logits(model, test.crops), None)
 
 
-def _write_report(
-    staged: Bundle, data: Prepared, learned: _Learned, test: _Images, judged: Judgement
-) -> None:
+def _compressed(exact: _Served, request: Training, test: _Images, say: Say) -> _Served:
+    """The same at a lower precision: measured beside the exact one, and calibrated anew."""
+    before, images = serving_size(exact.staged), exact.learned.images
+    staged = compress(exact.staged, request.precision, images.crops, seed=request.seed)
+    model = _model(staged)
+    logits = gate.logits(model, test.crops)
+    loss = precision_loss(
+        exact.logits, logits, test.labels,
+        precision=request.precision, sizes=(before, serving_size(staged)),
+    )  # fmt: skip
+    say(loss.outcome)
+    loss.hold(request.max_drop)
+    return _Served(staged, _recalibrated(exact.learned, model), logits, loss)
+
+
+def _recalibrated(learned: _Learned, model: OnnxSession) -> _Learned:
+    """Fit the calibration on what the rounded model answers.
+
+    A fine-tuned network answers its validation images again. A probe's head has seen all
+    images, but stays exact: heads like it, each without a fold, are shown the rounded body's
+    embedding of that fold.
+    """
+    logits, embedding = gate.answers(model, learned.images.crops)
+    labels = learned.images.labels
+    if learned.tuned:
+        rows = learned.splits[0][1]
+        calibration = _calibration(logits[rows], labels[rows], embedding)
+    else:
+        found, splits = learned.probes[0], learned.splits
+        held_out = probe.held_out(found, learned.embedding, embedding, labels, splits)
+        calibration = _calibration(held_out, labels, embedding)
+    return replace(learned, embedding=embedding, calibration=calibration)
+
+
+def _model(staged: Bundle) -> OnnxSession:
+    return open_graph(staged, Graph.MODEL, choose(Provider.CPU))
+
+
+def _publish(
+    served: _Served, data: Prepared, test: _Images, judged: Judgement, repository: Repository
+) -> Bundle:
+    """Add what was learned and found, and publish."""
+    staged, learned, loss = served.staged, served.learned, served.loss
+    _save_reference(staged.directory / REFERENCE, learned)
     contents = Contents(
         title=str(staged),
         command=staged.manifest.provenance.created_by,
@@ -251,8 +325,15 @@ def _write_report(
         tuning=learned.tuning,
         suspects=suspects(learned.held_out, learned.images.labels),
         temperature=learned.calibration.temperature,
+        loss=loss,
         judged=judged,
         test=test.shown,
         learning=learned.images.shown,
     )
     (staged.directory / REPORT).write_text(render(contents), encoding="utf-8")
+    fields = {
+        **staged.manifest.model_dump(exclude={"sha256"}),
+        "calibration": learned.calibration,
+        "metrics": judged.metrics | ({} if loss is None else loss.metrics),
+    }
+    return repository.publish(bundles.write_manifest(staged.directory, fields).directory)

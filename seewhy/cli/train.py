@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from models.manifest import Precision
 from models.repository import Repository
 from seewhy.cli import tables
 from seewhy.cli.extras import needs_training
@@ -54,6 +55,17 @@ def train(
         str | None, typer.Option(metavar="NAME", help="The model's. [default: the data's]")
     ] = None,
     seed: SeedOption = 0,
+    precision: Annotated[
+        Precision, typer.Option(help="What serves: int8 is for CPUs, fp16 for GPUs.")
+    ] = Precision.FP32,
+    max_drop: Annotated[
+        float,
+        typer.Option(
+            metavar="POINTS",
+            min=0,
+            help="Accuracy that fp16 or int8 may cost; beyond doubt more, and it is refused.",
+        ),
+    ] = 0.5,
 ) -> None:
     """Fit a classifier to labelled photos.
 
@@ -70,7 +82,7 @@ def train(
     target = Repository(settings(repository=output).repository)
     tuned = Recipe(depths.parse(depth), epochs, rate) if strategy is Strategy.FINETUNE else None
     trained = run(
-        Training(data, backbone, weights, tuned, name, seed),
+        Training(data, backbone, weights, tuned, name, seed, precision, max_drop),
         target,
         lambda line: print(line, file=sys.stderr),
     )

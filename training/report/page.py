@@ -11,6 +11,7 @@ import numpy.typing as npt
 from training.forest import Forest
 from training.judgement import Judgement
 from training.label_errors import Suspect
+from training.precision_loss import PrecisionLoss
 from training.probe import Probe
 from training.report import pictures
 from training.tuning import Tuning
@@ -41,6 +42,7 @@ class Contents:
         tuning: what fine-tuning came to; None where it was not tried.
         suspects: images learned from whose label is doubted, to be shown in this order.
         temperature: the bundle's.
+        loss: what the precision of `model.onnx` costs; None in fp32.
         judged: on the held-out images.
         test: the held-out images.
         learning: the images learned from.
@@ -55,6 +57,7 @@ class Contents:
     tuning: Tuning | None
     suspects: Sequence[Suspect]
     temperature: float
+    loss: PrecisionLoss | None
     judged: Judgement
     test: Shown
     learning: Shown
@@ -80,6 +83,7 @@ def render(contents: Contents) -> str:
         names=contents.names,
         judged=judged,
         temperature=contents.temperature,
+        loss=contents.loss,
         probes=contents.probes,
         forest=contents.forest,
         tuning=contents.tuning,

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from models.bundle import Bundle
 from models.errors import DataError, ExportError
+from models.manifest import Precision
 from models.repository import Repository
 from seewhy import inprocess
 from service.settings import Settings
@@ -176,3 +177,67 @@ def test_a_probe_is_published_where_fine_tuning_harms(
     assert found.test.calibrated.top1 == trained.test.calibrated.top1
     weights = [each.bundle.manifest.sha256["weights.bin"] for each in (found, trained)]
     assert weights[0] == weights[1]
+
+
+@pytest.fixture(scope="module", params=[Precision.FP16, Precision.INT8])
+def rounded(request: pytest.FixtureRequest, digits: Path, repository: Repository) -> Trained:
+    asked = Training(digits, "lenet5", "none", name=request.param, precision=request.param)
+    return train(asked, repository, lambda _: None)
+
+
+def test_fewer_bits_are_published_with_what_they_cost(trained: Trained, rounded: Trained) -> None:
+    manifest, exact = rounded.bundle.manifest, trained.bundle.manifest
+
+    page = (rounded.bundle.directory / "report.html").read_text(encoding="utf-8")
+    assert manifest.provenance.created_by.endswith(f"--precision {manifest.precision}")
+    drop = 100 * (exact.metrics["top1"] - manifest.metrics["top1"])
+    assert manifest.metrics["fp32_drop"] == pytest.approx(drop)
+    assert manifest.metrics["fp32_drop_low"] < drop < manifest.metrics["fp32_drop_high"]
+    assert manifest.metrics["fp32_agreement"] >= 0.95
+    assert f"{manifest.precision} answers" in page
+    assert not {"fp32_drop", "fp32_agreement"} & exact.metrics.keys()
+
+
+def test_the_service_serves_the_rounded_model_and_explains_by_the_exact_one(
+    trained: Trained, rounded: Trained, repository: Repository, digits: Path
+) -> None:
+    files = sorted((digits / "val").glob("*/*.png"))
+
+    async def right(name: str) -> tuple[float, object]:
+        settings = Settings(repository=repository.root, default_model=name)
+        async with inprocess.service(settings) as client:
+            answers = [await client.classify(file) for file in files]
+            explained = await client.explain(files[0], target="digit 1", method="gradcam")
+        labels = [file.parent.name for file in files]
+        hits = [a.predictions[0].label == label for a, label in zip(answers, labels, strict=True)]
+        return float(np.mean(hits)), explained.explanation.map
+
+    name, exact = (each.bundle.manifest.name for each in (rounded, trained))
+    accuracy, heat = asyncio.run(right(name))
+    assert accuracy == rounded.bundle.manifest.metrics["top1"]
+    assert heat == asyncio.run(right(exact))[1]
+
+
+def test_the_rounded_model_is_calibrated_by_its_own_answers(
+    trained: Trained, rounded: Trained
+) -> None:
+    own, exact = (each.bundle.manifest.calibration for each in (rounded, trained))
+    assert own is not None
+    assert exact is not None
+    assert own != exact
+    assert own.temperature == pytest.approx(exact.temperature, rel=0.2)
+
+    reference = np.load(rounded.bundle.directory / "reference.npz")["embedding"]
+    assert (reference != np.load(trained.bundle.directory / "reference.npz")["embedding"]).any()
+
+
+def test_what_costs_more_than_allowed_is_not_published(
+    digits: Path, repository: Repository
+) -> None:
+    asked = Training(
+        digits, "lenet5", "none", name="lossy", precision=Precision.INT8, max_drop=-100
+    )
+
+    with pytest.raises(ExportError, match="--max-drop -100 does not allow that"):
+        train(asked, repository, lambda _: None)
+    assert "lossy" not in repository.names()

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.manifest import Calibration, Conformal, Lac, Raps
+from models.manifest import Calibration, Conformal, Lac, Precision, Raps
 from training.forest import Forest
 from training.judgement import judge
 from training.label_errors import Suspect
+from training.precision_loss import PrecisionLoss
 from training.probe import Classifier, LinearHead, Probe
 from training.report.page import SUSPECTS, Contents, Shown, render
 
@@ -48,6 +49,7 @@ def contents() -> Contents:
         forest=Forest(200, loss=0.612, accuracy=0.85),
         tuning=None,
         temperature=calibration.temperature,
+        loss=None,
         judged=judge(logits, labels, NAMES, calibration),
         suspects=[Suspect(index=7, label=0, likelier=1, probability=0.93)],
         test=shown("photo", generator),
@@ -85,6 +87,15 @@ def test_the_page_tells_what_was_found(contents: Contents) -> None:
     assert "Temperature 1.37" in text
     assert f"RAPS 90% {contents.judged.sets[1].reached:.1%}" in text
     assert "svm (best) 0.001 0.310 90.0%" in text
+
+
+def test_the_page_tells_what_a_lower_precision_costs(contents: Contents) -> None:
+    loss = PrecisionLoss(Precision.INT8, 40, 0.975, 2.5, (-6.7, 13.2), (14_000_000, 4_000_000))
+    text = " ".join(Reader(render(replace(contents, loss=loss))).text.split())
+
+    assert loss.outcome in text
+    assert "explanations are made with the fp32 weights" in text
+    assert "Precision" not in Reader(render(contents)).text
 
 
 def test_the_page_loads_nothing(contents: Contents) -> None:
