@@ -149,7 +149,12 @@ class _Served:
     staged: Bundle
     learned: _Learned
     logits: npt.NDArray[np.floating]
-    loss: PrecisionLoss | None
+    loss: PrecisionLoss | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What the manifest says of the loss."""
+        return {} if self.loss is None else self.loss.metrics
 
 
 def train(request: Training, repository: Repository, say: Say) -> Trained:
@@ -186,8 +191,17 @@ def train(request: Training, repository: Repository, say: Say) -> Trained:
         served = _served(staged, network, learned, test)
         if request.precision is not Precision.FP32:
             served = _compressed(served, request, test, say)
-        judged = judge(served.logits, test.labels, labels, served.learned.calibration)
-        return Trained(_publish(served, data, test, judged, repository), judged)
+        calibration = served.learned.calibration
+        judged = judge(served.logits, test.labels, labels, calibration)
+        _save_reference(Path(folder) / REFERENCE, served.learned)
+        _write_report(served, data, test, judged)
+        fields = {
+            **served.staged.manifest.model_dump(exclude={"sha256"}),
+            "calibration": calibration,
+            "metrics": judged.metrics | served.metrics,
+        }
+        staged = bundles.write_manifest(staged.directory, fields)
+        return Trained(repository.publish(staged.directory), judged)
 
 
 def _read(samples: tuple[Sample, ...], chosen: Backbone) -> _Images:
@@ -224,19 +238,8 @@ def _learn(
     else:
         heads.fold(network.module, probes[0].head)
     labels = images.labels[rows]
-    calibration = _calibration(logits, labels, embedding)
+    calibration = calibrate.fit(logits, labels, embedding)
     return _Learned(images, embedding, splits, probes, forest, tuning, calibration)
-
-
-def _calibration(
-    logits: npt.NDArray[np.floating],
-    labels: npt.NDArray[np.int64],
-    embedding: npt.NDArray[np.float32],
-) -> Calibration:
-    temperature = calibrate.fit_temperature(logits, labels)
-    conformal = calibrate.fit_conformal(softmax(logits, temperature), labels)
-    ood = calibrate.fit_ood(logits, embedding)
-    return Calibration(temperature=temperature, conformal=conformal, ood=ood)
 
 
 def _save_reference(path: Path, learned: _Learned) -> None:
@@ -268,7 +271,7 @@ def _served(staged: Bundle, network: Instrumented, learned: _Learned, test: _Ima
     """Hold the export against the network, and have it answer the test."""
     model, crops = _model(staged), learned.images.crops
     gate.hold(gate.logits(model, crops), features.logits(network, crops))
-    return _Served(staged, learned, gate.logits(model, test.crops), None)
+    return _Served(staged, learned, gate.logits(model, test.crops))
 
 
 def _compressed(exact: _Served, request: Training, test: _Images, say: Say) -> _Served:
@@ -297,11 +300,11 @@ def _recalibrated(learned: _Learned, model: OnnxSession) -> _Learned:
     labels = learned.images.labels
     if learned.tuned:
         rows = learned.splits[0][1]
-        calibration = _calibration(logits[rows], labels[rows], embedding)
+        calibration = calibrate.fit(logits[rows], labels[rows], embedding)
     else:
         found, splits = learned.probes[0], learned.splits
         held_out = probe.held_out(found, learned.embedding, embedding, labels, splits)
-        calibration = _calibration(held_out, labels, embedding)
+        calibration = calibrate.fit(held_out, labels, embedding)
     return replace(learned, embedding=embedding, calibration=calibration)
 
 
@@ -309,12 +312,8 @@ def _model(staged: Bundle) -> OnnxSession:
     return open_graph(staged, Graph.MODEL, choose(Provider.CPU))
 
 
-def _publish(
-    served: _Served, data: Prepared, test: _Images, judged: Judgement, repository: Repository
-) -> Bundle:
-    """Add what was learned and found, and publish."""
-    staged, learned, loss = served.staged, served.learned, served.loss
-    _save_reference(staged.directory / REFERENCE, learned)
+def _write_report(served: _Served, data: Prepared, test: _Images, judged: Judgement) -> None:
+    staged, learned = served.staged, served.learned
     contents = Contents(
         title=str(staged),
         command=staged.manifest.provenance.created_by,
@@ -325,15 +324,9 @@ def _publish(
         tuning=learned.tuning,
         suspects=suspects(learned.held_out, learned.images.labels),
         temperature=learned.calibration.temperature,
-        loss=loss,
+        loss=served.loss,
         judged=judged,
         test=test.shown,
         learning=learned.images.shown,
     )
     (staged.directory / REPORT).write_text(render(contents), encoding="utf-8")
-    fields = {
-        **staged.manifest.model_dump(exclude={"sha256"}),
-        "calibration": learned.calibration,
-        "metrics": judged.metrics | ({} if loss is None else loss.metrics),
-    }
-    return repository.publish(bundles.write_manifest(staged.directory, fields).directory)

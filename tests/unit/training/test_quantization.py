@@ -46,9 +46,9 @@ def dequantized(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.float64]]:
     for node in model.graph.node:
         weight = stored.get(node.input[0])
         if node.op_type == "DequantizeLinear" and weight is not None and weight.dtype == np.int8:
-            scale, zero = (stored[name].reshape(-1, 1, 1, 1) for name in node.input[1:])
+            scale, zero = (stored[name].astype(np.float64) for name in node.input[1:])
             assert not zero.any()
-            found[node.input[0]] = weight.astype(np.float64) * scale
+            found[node.input[0]] = weight.astype(np.float64) * scale.reshape(-1, 1, 1, 1)
     return found
 
 

@@ -12,10 +12,16 @@ from sklearn.linear_model import LogisticRegression
 
 from models.bundle import Bundle
 from models.errors import DataError, ExportError
-from models.manifest import Precision
+from models.manifest import Graph, Precision
 from models.repository import Repository
 from seewhy import inprocess
+from service.runtime.loading import open_graph
+from service.runtime.providers import Provider, choose
 from service.settings import Settings
+from training import probe
+from training.calibrate import fit_temperature
+from training.data.crops import crops
+from training.data.preparation import prepare
 from training.finetune import Recipe
 from training.train import Trained, Training, train
 
@@ -241,3 +247,26 @@ def test_what_costs_more_than_allowed_is_not_published(
     with pytest.raises(ExportError, match="--max-drop -100 does not allow that"):
         train(asked, repository, lambda _: None)
     assert "lossy" not in repository.names()
+
+
+def test_a_fine_tuned_network_is_calibrated_on_its_rounded_answers(
+    parity: Path, repository: Repository
+) -> None:
+    recipe = Recipe(epochs=12, rate=3e-3)
+    lines: list[str] = []
+    found = train(
+        Training(parity, "lenet5", "none", recipe, name="tuned_int8", precision=Precision.INT8),
+        repository,
+        lines.append,
+    )
+    assert any(line.endswith("the fine-tuned network is published.") for line in lines)
+
+    data = prepare(parity, seed=0)
+    labels = np.array([sample.label for sample in data.learning])
+    _, validation = probe.folds(labels, data.learning_groups, seed=0)[0]
+    images = crops(data.learning, found.bundle.manifest.preprocessing)
+    session = open_graph(found.bundle, Graph.MODEL, choose(Provider.CPU))
+    logits = session.run({"image": images[validation]})["logits"]
+    own = found.bundle.manifest.calibration
+    assert own is not None
+    assert own.temperature == pytest.approx(fit_temperature(logits, labels[validation]), rel=1e-4)
