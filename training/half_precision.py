@@ -33,8 +33,7 @@ def to_fp16(model: ir.Model) -> None:
             if value not in halves:
                 halves[value] = _half(value, graph)
             node.replace_input_with(place, halves[value])
-        if node.op_type == "Cast" and node.attributes["to"].as_int() == ir.DataType.FLOAT:
-            node.attributes["to"] = ir.AttrInt64("to", ir.DataType.FLOAT16)
+        _retype(node)
     for value in made:
         value.type = ir.TensorType(ir.DataType.FLOAT16)
         _leave(value, graph, frozenset(inside))
@@ -60,6 +59,17 @@ def _half(value: ir.Value, graph: ir.Graph) -> ir.Value:
     )
     graph.register_initializer(half)
     return half
+
+
+def _retype(node: ir.Node) -> None:
+    """Have a node that names its output's type by an attribute make float16."""
+    if node.op_type == "Cast" and node.attributes["to"].as_int() == ir.DataType.FLOAT:
+        node.attributes["to"] = ir.AttrInt64("to", ir.DataType.FLOAT16)
+    elif node.op_type == "ConstantOfShape" and _is_float32(node.outputs[0]):
+        given = node.attributes.get("value")
+        filler = np.zeros(1) if given is None else given.as_tensor().numpy()
+        half = ir.tensor(filler.astype(np.float16))
+        node.attributes["value"] = ir.AttrTensor("value", half)
 
 
 def _leave(value: ir.Value, graph: ir.Graph, inside: frozenset[ir.Node]) -> None:

@@ -269,8 +269,8 @@ def _provenance(
 
 def _served(staged: Bundle, network: Instrumented, learned: _Learned, test: _Images) -> _Served:
     """Hold the export against the network, and have it answer the test."""
-    model, crops = _model(staged), learned.images.crops
-    gate.hold(gate.logits(model, crops), features.logits(network, crops))
+    model, learning = _model(staged), learned.images
+    gate.hold(gate.logits(model, learning.crops), features.logits(network, learning.crops))
     return _Served(staged, learned, gate.logits(model, test.crops))
 
 

@@ -103,6 +103,35 @@ def test_pixels_are_normalised_before_they_are_rounded(half: onnx.ModelProto) ->
             assert types[node.output[0]] == TensorProto.FLOAT
 
 
+def test_operators_that_name_their_type_make_float16(tmp_path: Path) -> None:
+    # Whole numbers, which float16 holds exactly; a filler and a cast join what was halved.
+    model = onnx.parser.parse_model("""
+        <ir_version: 9, opset_import: ["" : 18]>
+        body (float[N, 2] image) => (float[N, 2] logits)
+        <float[2, 3] first = {1, 2, 3, 4, 5, 6}, float[3, 2] last = {1, 0, 0, 1, 1, 1}>
+        {
+            hidden = MatMul(image, first)
+            shape = Shape(hidden)
+            zeros = ConstantOfShape(shape)
+            ones = ConstantOfShape <value = float[1] {1}> (shape)
+            filled = Sum(hidden, zeros, ones)
+            count = Size(hidden)
+            times = Cast <to = 1> (count)
+            scaled = Mul(filled, times)
+            logits = MatMul(scaled, last)
+        }
+    """)
+    half = ir.from_proto(onnx.shape_inference.infer_shapes(model))
+    to_fp16(half)
+    ir.save(half, tmp_path / "model.onnx")
+    image = np.array([[1, 2], [3, 4]], dtype=np.float32)
+
+    found = open_session(tmp_path / "model.onnx", choose(Provider.CPU)).run({"image": image})
+
+    hidden = (image @ [[1, 2, 3], [4, 5, 6]] + 1) * 6
+    np.testing.assert_array_equal(found["logits"], hidden @ [[1, 0], [0, 1], [1, 1]])
+
+
 def test_the_same_model_gives_the_same_bytes(exported: Export, tmp_path: Path) -> None:
     source = exported("lenet5").directory
     first, second = (converted(source, tmp_path).SerializeToString() for _ in range(2))
