@@ -122,8 +122,13 @@ def fit(features: Floats, labels: Labels, classifier: Classifier, splits: Sequen
 
 
 def refit(found: Probe, features: Floats, labels: Labels) -> LinearHead:
-    """The head that a probe's classifier and strength give on other images; see `fit`."""
-    (head,) = _path(features, labels, found.classifier, (found.strength,))
+    """The head that a probe's classifier and strength give on other images; see `fit`.
+
+    It walks through the weaker strengths too: where a fit starts decides where it stops.
+    """
+    strengths = STRENGTHS[found.classifier]
+    walked = strengths[: strengths.index(found.strength) + 1]
+    *_, head = _path(features, labels, found.classifier, walked)
     return head
 
 
