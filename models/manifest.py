@@ -25,6 +25,14 @@ class Graph(StrEnum):
         return f"{self.value}.onnx"
 
 
+class Precision(StrEnum):
+    """What the weights of `model.onnx` are stored in; the other graphs are always float32."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
 class Resampling(StrEnum):
     """Resampling filters, named as Pillow names them.
 
@@ -88,11 +96,14 @@ class GraphSpec(Frozen):
 class Tolerances(Frozen):
     """How far a provider may be from the golden outputs.
 
-    `logits` is the largest relative L2 error; `gradient_cosine` the smallest cosine.
+    `logits` is the largest relative L2 error; `gradient_cosine` the smallest cosine. In a
+    bundle of fp16 or int8, `rounded` is the largest relative L2 error of any output of
+    `model.onnx`, and the others hold for the graphs that stay float32.
     """
 
     logits: float = Field(default=1e-4, gt=0)
     gradient_cosine: float = Field(default=0.999, gt=0, le=1)
+    rounded: float | None = Field(default=None, gt=0, lt=1)
 
 
 class CamWeights(Frozen):
@@ -218,7 +229,7 @@ class Manifest(Frozen):
     preprocessing: Preprocessing
     graphs: dict[Graph, GraphSpec]
     opset: PositiveInt
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     tolerances: Tolerances
     explained_layer: ExplainedLayer | None
     default_explanation: Literal["gradient", "gradcam"] | None
@@ -234,4 +245,6 @@ class Manifest(Frozen):
         missing = [g.filename for g in self.graphs if g.filename not in self.sha256]
         if missing:
             raise ValueError(f"no sha256 for {', '.join(missing)}")
+        if (self.precision is Precision.FP32) != (self.tolerances.rounded is None):
+            raise ValueError("a tolerance for what is rounded goes with fp16 and int8 alone")
         return self

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from sklearn.metrics import log_loss
 
 from models.errors import DataError
-from models.manifest import Conformal, Lac, OutOfDistribution, Raps
+from models.manifest import Calibration, Conformal, Lac, OutOfDistribution, Raps
 from service.core import ood
 from service.core.classification import softmax
 from service.core.conformal import lac_scores, raps_scores
@@ -26,6 +26,29 @@ PENALTIES = (0.001, 0.01, 0.1, 0.2, 0.5)
 
 _TUNING = 5
 """One calibration image in so many chooses the parameters of RAPS."""
+
+
+def fit(
+    logits: npt.NDArray[np.floating], labels: Ints, embedding: npt.NDArray[np.floating]
+) -> Calibration:
+    """All that is fitted; a decision is the user's.
+
+    A trained network is calibrated on its validation images; a probe on all images, each from a
+    probe that has not seen it. The probe that serves has seen more images than those, so what is
+    promised holds for slightly worse answers than it gives.
+
+    Args:
+        logits: [N, K], of images that were not learned from.
+        labels: [N], indices of their true classes.
+        embedding: [M, D], of all images that were learned from or calibrate.
+
+    Raises:
+        DataError: there are no images.
+        TrainingError: a logit is not finite.
+    """
+    temperature = fit_temperature(logits, labels)
+    conformal = fit_conformal(softmax(logits, temperature), labels)
+    return Calibration(temperature=temperature, conformal=conformal, ood=fit_ood(logits, embedding))
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], labels: Ints) -> float:

@@ -42,7 +42,15 @@ def logits(model: Runner, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.floati
     Raises:
         RuntimeFailure: the runtime failed.
     """
+    return answers(model, crops)[0]
+
+
+def answers(
+    model: Runner, crops: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The logits [N, K] and the embedding [N, D]; else as `logits`."""
     batches = np.split(crops, range(BATCH, len(crops), BATCH))
-    return np.concatenate(
-        [np.asarray(model.run({"image": batch})["logits"], np.float32) for batch in batches]
-    )
+    # The explained layer's grids would fill the memory.
+    found = [[model.run({"image": b})[name] for name in ("logits", "embedding")] for b in batches]
+    logits, embedding = (np.concatenate(part) for part in zip(*found, strict=True))
+    return logits.astype(np.float32), embedding.astype(np.float32)

@@ -23,7 +23,7 @@ from training.learning.batches import Examples
 from training.learning.optimizers import optimizer_class
 from training.learning.processes import Processes
 from training.learning.progress import Say
-from training.probe import Probe
+from training.probe import Fold, Probe
 from training.recipe import Recipe, Strategy
 from training.report.page import Shown
 from training.request import Training
@@ -62,7 +62,8 @@ class Learned:
 
     `embedding` [N, D] is what that network makes of the images; `answers` [M, K] are the
     calibrated probabilities of the M of them that it was calibrated on. `request` has the recipe
-    that was followed, and `advice` why, where that was left open.
+    that was followed, and `advice` why, where that was left open. `splits` are the folds, of
+    which the first one's validation images judged the training.
     """
 
     request: Training
@@ -73,12 +74,18 @@ class Learned:
 
     images: Images
     embedding: npt.NDArray[np.float32]
+    splits: list[Fold]
     probes: list[Probe]
     forest: Forest
     advice: Advice | None
     tuning: Tuning | None
     answers: npt.NDArray[np.float64]
     calibration: Calibration
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the trained network serves."""
+        return self.tuning is not None and self.tuning.better
 
     @property
     def held_out(self) -> npt.NDArray[np.float64]:
@@ -146,13 +153,13 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
     else:
         embedding = features.embeddings(network, images.crops)
         logits, labels = tuning.logits, images.labels[splits[0][1]]
-    calibration = _calibrated(logits, labels, embedding)
+    calibration = calibrate.fit(logits, labels, embedding)
     answers = softmax(logits, calibration.temperature)
     if calibration.temperature in calibrate.TEMPERATURES:
         heard("too few answers are wrong, or right, to say how sure to be: take more images")
     return Learned(
         request, chosen, weights, data, network.cpu(),
-        images, embedding, probes, forest, advice, tuning, answers, calibration,
+        images, embedding, splits, probes, forest, advice, tuning, answers, calibration,
     )  # fmt: skip
 
 
@@ -166,23 +173,6 @@ def _check(recipe: Recipe, chosen: Backbone) -> None:
     """Refuse names that there are not before any photo is read."""
     augmentation(recipe.augment, chosen.preprocessing.crop)
     optimizer_class(recipe)
-
-
-def _calibrated(
-    logits: npt.NDArray[np.float64],
-    labels: npt.NDArray[np.int64],
-    embedding: npt.NDArray[np.float32],
-) -> Calibration:
-    """The calibration of logits [N, K] of images that were not learned from.
-
-    They are a trained network's validation images, or all images, each from a probe that has
-    not seen it. The probe that serves has seen more images than those, so what is promised
-    holds for slightly worse answers than it gives.
-    """
-    temperature = calibrate.fit_temperature(logits, labels)
-    conformal = calibrate.fit_conformal(softmax(logits, temperature), labels)
-    ood = calibrate.fit_ood(logits, embedding)
-    return Calibration(temperature=temperature, conformal=conformal, ood=ood)
 
 
 def _silent(_line: str) -> None:

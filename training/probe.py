@@ -122,9 +122,35 @@ def fit(features: Floats, labels: Labels, classifier: Classifier, splits: Sequen
 
 
 def refit(found: Probe, features: Floats, labels: Labels) -> LinearHead:
-    """The head that a probe's classifier and strength give on other images; see `fit`."""
-    (head,) = _path(features, labels, found.classifier, (found.strength,))
+    """The head that a probe's classifier and strength give on other images; see `fit`.
+
+    It walks through the weaker strengths too: where a fit starts decides where it stops.
+    """
+    strengths = STRENGTHS[found.classifier]
+    walked = strengths[: strengths.index(found.strength) + 1]
+    *_, head = _path(features, labels, found.classifier, walked)
     return head
+
+
+def held_out(
+    found: Probe, features: Floats, served: Floats, labels: Labels, splits: Sequence[Fold]
+) -> npt.NDArray[np.float64]:
+    """What heads like a probe's make of other features of the images that they have not seen.
+
+    Args:
+        found: whose classifier and strength it is.
+        features: [N, D], what the heads are fitted on.
+        served: [N, D], what they are shown of the same images.
+        labels: int [N].
+        splits: from `folds`.
+
+    Returns:
+        Logits [N, K].
+    """
+    logits = np.zeros_like(found.held_out)
+    for inside, outside in splits:
+        logits[outside] = refit(found, features[inside], labels[inside]).logits(served[outside])
+    return logits
 
 
 def _path(

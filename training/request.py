@@ -5,10 +5,14 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.manifest import Precision
 from training.recipe import Recipe, Strategy
 
 RUNS = Path("runs")
 """Where checkpoints go, a folder for each bundle's name."""
+
+MAX_DROP = 0.5
+"""Points of accuracy that fewer bits may cost."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class Training:
     the bundle's, by default the data's. `run` is the folder of checkpoints, if the network is
     trained: by default in `runs`; with `resume` it is gone on with. `full_report` has what takes
     long measured on all held-out images instead of a few. `budget` is the time, in seconds, that
-    the strategy `auto` may fill.
+    the strategy `auto` may fill. `model.onnx` is stored in `precision`, and refused where that
+    loses more than `max_drop` points of accuracy.
     """
 
     data: Path
@@ -32,6 +37,8 @@ class Training:
     resume: bool = False
     full_report: bool = False
     budget: float = 600
+    precision: Precision = Precision.FP32
+    max_drop: float = MAX_DROP
 
     @property
     def bundle_name(self) -> str:
@@ -58,5 +65,7 @@ class Training:
         options += self.recipe.options
         options += [] if self.name is None else ["--name", self.name]
         options += [] if self.seed == 0 else ["--seed", str(self.seed)]
+        options += [] if self.precision is Precision.FP32 else ["--precision", self.precision]
+        options += [] if self.max_drop == MAX_DROP else ["--max-drop", f"{self.max_drop:g}"]
         options += ["--full-report"] if self.full_report else []
         return shlex.join(["seewhy", "train", self.data.resolve().name, *options])

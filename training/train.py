@@ -8,11 +8,9 @@ import numpy as np
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.manifest import Graph, Provenance
+from models.manifest import Provenance
 from models.repository import Repository
-from service.runtime.loading import open_graph
-from service.runtime.providers import Provider, choose
-from training import export, features, gate, reference
+from training import export, reference
 from training.backbones import parameters
 from training.data.dataset import Split
 from training.judgement import Judgement, judge
@@ -25,6 +23,7 @@ from training.report.lesson import Lesson, lesson
 from training.report.page import Contents, render
 from training.request import Training
 from training.robustness.measurement import Robustness, measure
+from training.served import Served, serve
 from training.subsample import subsample
 
 REPORT = "report.html"
@@ -41,38 +40,38 @@ class Trained:
 def train(request: Training, repository: Repository, say: Say) -> Trained:
     """Learn, in this process alone, and publish; see `learn` and `publish`."""
     export.check_name(request.bundle_name)
-    return publish(learn(request, say, Processes.alone()), repository)
+    return publish(learn(request, say, Processes.alone()), repository, say)
 
 
-def publish(learned: Learned, repository: Repository) -> Trained:
+def publish(learned: Learned, repository: Repository, say: Say) -> Trained:
     """Export what was learned, judge it on images held out, and publish it with its report.
 
     Raises:
-        ExportError: the backbone cannot be exported, or the export is not exact.
+        ExportError: the backbone cannot be exported, the export is not exact, or its precision
+            costs too much.
         GoldenMismatch: a graph does not compute what PyTorch does.
     """
     request, labels = learned.request, learned.data.dataset.labels
     with tempfile.TemporaryDirectory() as folder:
-        reference.save(
-            Path(folder) / reference.FILE, learned.embedding, learned.images.labels,
-            learned.images.shown.ids, learned.answers,
-        )  # fmt: skip
         fields = {
             "name": request.bundle_name,
             "version": repository.next_version(request.bundle_name),
             "labels": labels,
             "provenance": _provenance(learned),
-            "calibration": learned.calibration,
         }
         staged = export.write(
             learned.network, learned.backbone, Path(folder), fields, seed=request.seed
         )
         export.check(staged)
         test = read(learned.data.dataset.of(Split.TEST), learned.backbone)
-        examined = _examine(staged, learned, test)
-        page = render(_contents(staged, learned, test, examined))
-        (staged.directory / REPORT).write_text(page, encoding="utf-8")
-        fields = {**staged.manifest.model_dump(exclude={"sha256"}), "metrics": examined.metrics}
+        served = serve(staged, learned, test, say)
+        examined = _examine(served, test)
+        _write_files(served, test, examined)
+        fields = {
+            **served.staged.manifest.model_dump(exclude={"sha256"}),
+            "calibration": served.learned.calibration,
+            "metrics": examined.metrics | ({} if served.loss is None else served.loss.metrics),
+        }
         bundles.write_manifest(staged.directory, fields)
         return Trained(repository.publish(staged.directory), examined.judged)
 
@@ -91,23 +90,29 @@ class _Examination:
         return self.judged.metrics | self.robustness.metrics
 
 
-def _examine(staged: Bundle, learned: Learned, test: Images) -> _Examination:
-    """Hold the export against the network, then look at what it answers."""
-    request, temperature = learned.request, learned.calibration.temperature
-    model = open_graph(staged, Graph.MODEL, choose(Provider.CPU))
-    seen = learned.images.crops
-    gate.hold(gate.logits(model, seen), features.logits(learned.network, seen))
-    answers = gate.logits(model, test.crops)
-    images = len(test.labels)
+def _examine(served: Served, test: Images) -> _Examination:
+    learned, images = served.learned, len(test.labels)
+    request, calibration = learned.request, learned.calibration
     rows = np.arange(images) if request.full_report else subsample(images, seed=request.seed)
     return _Examination(
-        judge(answers, test.labels, staged.manifest.labels, learned.calibration),
-        measure(model, test.crops[rows], test.labels[rows], seed=request.seed),
+        judge(served.logits, test.labels, served.staged.manifest.labels, calibration),
+        measure(served.model, test.crops[rows], test.labels[rows], seed=request.seed),
         look(
-            learned.network, staged, test.examples, answers,
-            temperature=temperature, seed=request.seed,
+            learned.network, served.staged, test.examples, served.logits,
+            temperature=calibration.temperature, seed=request.seed,
         ),
     )  # fmt: skip
+
+
+def _write_files(served: Served, test: Images, examined: _Examination) -> None:
+    """The reference and the report, beside the graphs."""
+    learned, directory = served.learned, served.staged.directory
+    reference.save(
+        directory / reference.FILE, learned.embedding, learned.images.labels,
+        learned.images.shown.ids, learned.answers,
+    )  # fmt: skip
+    page = render(_contents(served, test, examined))
+    (directory / REPORT).write_text(page, encoding="utf-8")
 
 
 def _provenance(learned: Learned) -> Provenance:
@@ -124,7 +129,8 @@ def _provenance(learned: Learned) -> Provenance:
     )
 
 
-def _contents(staged: Bundle, learned: Learned, test: Images, examined: _Examination) -> Contents:
+def _contents(served: Served, test: Images, examined: _Examination) -> Contents:
+    staged, learned = served.staged, served.learned
     return Contents(
         title=str(staged),
         command=staged.manifest.provenance.created_by,
@@ -136,6 +142,7 @@ def _contents(staged: Bundle, learned: Learned, test: Images, examined: _Examina
         lesson=_lesson(learned),
         suspects=suspects(learned.held_out, learned.images.labels),
         temperature=learned.calibration.temperature,
+        loss=served.loss,
         judged=examined.judged,
         robustness=examined.robustness,
         test=test.shown,

@@ -16,7 +16,13 @@ ALIGNMENT = 64
 SMALLEST = 64
 """Bytes; scalars stay in the graph, where the runtime's optimiser sees them at once."""
 
-FLOATING = frozenset({ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16})
+STORED = frozenset(
+    {
+        ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.INT8,
+        ir.DataType.UINT8, ir.DataType.INT32,
+    }
+)  # fmt: skip
+"""Weights, and what quantization makes of them; shapes (int64) stay in the graph."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ def save(graphs: Mapping[Graph, ir.Model], directory: Path) -> dict[str, Place]:
         for graph, model in graphs.items():
             for value in model.graph.initializers.values():
                 tensor = value.const_value
-                if tensor is None or tensor.dtype not in FLOATING or tensor.nbytes < SMALLEST:
+                if tensor is None or tensor.dtype not in STORED or tensor.nbytes < SMALLEST:
                     continue
                 content = np.ascontiguousarray(tensor.numpy()).tobytes()
                 key = (tensor.dtype, content)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from models.manifest import Precision
 from models.repository import Repository
 from seewhy.cli import durations, recipe_options, tables
 from seewhy.cli.extras import needs_training
@@ -49,6 +50,17 @@ def train(
     explain_choice: Annotated[
         bool, typer.Option("--explain-choice", help="Print the table that auto chooses from.")
     ] = False,
+    precision: Annotated[
+        Precision, typer.Option(help="What serves: int8 is for CPUs, fp16 for GPUs.")
+    ] = Precision.FP32,
+    max_drop: Annotated[
+        float,
+        typer.Option(
+            metavar="POINTS",
+            min=0,
+            help="Accuracy that fp16 or int8 may cost; beyond doubt more, and it is refused.",
+        ),
+    ] = 0.5,
     **chosen: Any,
 ) -> None:
     """Fit a classifier to labelled photos.
@@ -70,7 +82,7 @@ def train(
     target = Repository(settings(repository=output).repository)
     request = Training(
         data, backbone, weights, recipe_options.recipe(chosen), name, seed,
-        run, resume, full_report, durations.seconds(budget),
+        run, resume, full_report, durations.seconds(budget), precision, max_drop,
     )  # fmt: skip
     if explain_choice and request.recipe.strategy is not Strategy.AUTO:
         raise typer.BadParameter("--explain-choice needs --strategy auto")
@@ -86,7 +98,7 @@ def train(
         return
     if explain_choice and learned.advice is not None:
         advice.explain(learned.advice)
-    trained = publish(learned, target)
+    trained = publish(learned, target, _tell)
     table = tables.headed("class", "precision", "recall", "held-out images")
     for found in trained.test.calibrated.classes:
         table.add_row(

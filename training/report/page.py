@@ -11,6 +11,7 @@ from training.advisor import Advice
 from training.forest import Forest
 from training.judgement import Judgement
 from training.label_errors import Suspect
+from training.precision_loss import PrecisionLoss
 from training.probe import Probe
 from training.report import pictures
 from training.report.inside import Inside
@@ -46,6 +47,7 @@ class Contents:
         advice: what was advised and why; None where the user chose.
         suspects: images learned from whose label is doubted, to be shown in this order.
         temperature: the bundle's.
+        loss: what the precision of `model.onnx` costs; None in fp32.
         judged: on the held-out images.
         robustness: on some or all of them.
         test: the held-out images.
@@ -63,6 +65,7 @@ class Contents:
     advice: Advice | None
     suspects: Sequence[Suspect]
     temperature: float
+    loss: PrecisionLoss | None
     judged: Judgement
     robustness: Robustness
     test: Shown
@@ -90,6 +93,7 @@ def render(contents: Contents) -> str:
         names=contents.names,
         judged=judged,
         temperature=contents.temperature,
+        loss=contents.loss,
         probes=contents.probes,
         forest=contents.forest,
         lesson=contents.lesson,

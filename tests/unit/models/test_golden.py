@@ -86,6 +86,29 @@ def test_logits_may_be_off_by_their_relative_l2_tolerance(factor: float, *, pass
             golden.compare(Graph.MODEL, outputs, arrays, TOLERANCES)
 
 
+@pytest.mark.parametrize("name", ["logits", "activations"])
+@pytest.mark.parametrize(("factor", "passes"), [(1.09, True), (1.11, False)])
+def test_every_output_of_a_rounded_model_has_the_tolerance_for_it(
+    name: str, factor: float, *, passes: bool
+) -> None:
+    arrays = stored() | {"activations": np.full((2, 3, 4, 4), 0.5, dtype=np.float32)}
+    outputs = {name: arrays[name] * factor}
+    tolerances = Tolerances(rounded=0.1)
+    if passes:
+        golden.compare(Graph.MODEL, outputs, arrays, tolerances)
+    else:
+        with pytest.raises(GoldenMismatch, match=name):
+            golden.compare(Graph.MODEL, outputs, arrays, tolerances)
+
+
+def test_beside_a_rounded_model_the_other_graphs_are_held_as_ever() -> None:
+    arrays = stored()
+    with pytest.raises(GoldenMismatch, match=r"cam\.onnx: logits"):
+        golden.compare(
+            Graph.CAM, {"logits": arrays["logits"] * 1.001}, arrays, Tolerances(rounded=0.1)
+        )
+
+
 def test_gradients_are_compared_by_direction_image_by_image() -> None:
     arrays = stored()
     gradient = arrays["input_gradient"].astype(np.float64)

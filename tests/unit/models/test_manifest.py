@@ -45,6 +45,9 @@ def test_a_manifest_survives_json(fields: dict[str, Any]) -> None:
         ({"sha256": {"model.onnx": "abc"}}, "match pattern"),
         ({"sha256": HASHES | {"../weights.bin": "0" * 64}}, "match pattern"),
         ({"precision": "fp8"}, "'fp32', 'fp16' or 'int8'"),
+        ({"precision": "int8"}, "goes with fp16 and int8 alone"),
+        ({"tolerances": {"rounded": 0.1}}, "goes with fp16 and int8 alone"),
+        ({"precision": "int8", "tolerances": {"rounded": 1}}, "less than 1"),
     ],
 )
 def test_a_broken_manifest_is_refused(

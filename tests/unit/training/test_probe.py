@@ -123,3 +123,31 @@ def test_a_class_of_copies_cannot_be_cross_validated() -> None:
 
     with pytest.raises(DataError, match="one group of near-duplicates"):
         probe.folds(labels, groups, seed=0)
+
+
+@pytest.mark.parametrize("classifier", list(Classifier))
+def test_on_the_same_features_heads_like_a_probes_make_its_own_held_out_logits(
+    digits: tuple[Floats, Labels], classifier: Classifier
+) -> None:
+    features, labels = digits
+    splits = probe.folds(labels, alone(labels), seed=0)
+    found = probe.fit(features, labels, classifier, splits)
+
+    again = probe.held_out(found, features, features, labels, splits)
+
+    np.testing.assert_allclose(again, found.held_out, atol=1e-9)
+
+
+def test_on_other_features_the_heads_stay_those_of_the_first(
+    digits: tuple[Floats, Labels],
+) -> None:
+    features, labels = digits
+    splits = probe.folds(labels, alone(labels), seed=0)
+    found = probe.fit(features, labels, Classifier.LOGISTIC, splits)
+
+    # A head is affine: halfway between two inputs it gives halfway between their logits.
+    shifted = probe.held_out(found, features, features + 2, labels, splits)
+    halfway = probe.held_out(found, features, features + 1, labels, splits)
+    same = probe.held_out(found, features, features, labels, splits)
+    np.testing.assert_allclose(halfway, (shifted + same) / 2, atol=1e-9)
+    assert not np.allclose(shifted, same)

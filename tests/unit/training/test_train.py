@@ -13,9 +13,16 @@ from sklearn.linear_model import LogisticRegression
 
 from models.bundle import Bundle
 from models.errors import DataError, ExportError
+from models.manifest import Graph, Precision
 from models.repository import Repository
 from seewhy import inprocess
+from service.runtime.loading import open_graph
+from service.runtime.providers import Provider, choose
 from service.settings import Settings
+from training import probe
+from training.calibrate import fit_temperature
+from training.data.crops import crops
+from training.data.preparation import prepare
 from training.recipe import Recipe, Strategy
 from training.request import Training
 from training.train import Trained, train
@@ -141,7 +148,7 @@ def test_the_manifest_says_how_robust_the_model_is(trained: Trained) -> None:
 def test_a_full_report_measures_robustness_on_all_held_out_images(
     parity: Path, repository: Repository
 ) -> None:
-    short = Training(parity, "lenet5", "none", name="measured")
+    short = Training(parity, "lenet5", "none", PROBE, "measured")
     few, everything = (
         train(request, repository, lambda _: None).bundle.manifest
         for request in (short, replace(short, full_report=True))
@@ -236,3 +243,90 @@ def test_a_probe_is_published_where_fine_tuning_harms(
     assert found.test.calibrated.top1 == trained.test.calibrated.top1
     weights = [each.bundle.manifest.sha256["weights.bin"] for each in (found, trained)]
     assert weights[0] == weights[1]
+
+
+@pytest.fixture(scope="module", params=[Precision.FP16, Precision.INT8])
+def rounded(request: pytest.FixtureRequest, digits: Path, repository: Repository) -> Trained:
+    precision = request.param
+    asked = Training(digits, "lenet5", "none", PROBE, name=precision, precision=precision)
+    return train(asked, repository, lambda _: None)
+
+
+def test_fewer_bits_are_published_with_what_they_cost(trained: Trained, rounded: Trained) -> None:
+    manifest, exact = rounded.bundle.manifest, trained.bundle.manifest
+
+    page = (rounded.bundle.directory / "report.html").read_text(encoding="utf-8")
+    assert manifest.provenance.created_by.endswith(f"--precision {manifest.precision}")
+    drop = 100 * (exact.metrics["top1"] - manifest.metrics["top1"])
+    assert manifest.metrics["fp32_drop"] == pytest.approx(drop)
+    assert manifest.metrics["fp32_drop_low"] < drop < manifest.metrics["fp32_drop_high"]
+    assert manifest.metrics["fp32_agreement"] >= 0.95
+    assert f"{manifest.precision} answers" in page
+    assert not {"fp32_drop", "fp32_agreement"} & exact.metrics.keys()
+
+
+def test_the_service_serves_the_rounded_model_and_explains_by_the_exact_one(
+    trained: Trained, rounded: Trained, repository: Repository, digits: Path
+) -> None:
+    files = sorted((digits / "val").glob("*/*.png"))
+
+    async def right(name: str) -> tuple[float, object]:
+        settings = Settings(repository=repository.root, default_model=name)
+        async with inprocess.service(settings) as client:
+            answers = [await client.classify(file) for file in files]
+            explained = await client.explain(files[0], target="digit 1", method="gradcam")
+        labels = [file.parent.name for file in files]
+        hits = [a.predictions[0].label == label for a, label in zip(answers, labels, strict=True)]
+        return float(np.mean(hits)), explained.explanation.map
+
+    name, exact = (each.bundle.manifest.name for each in (rounded, trained))
+    accuracy, heat = asyncio.run(right(name))
+    assert accuracy == rounded.bundle.manifest.metrics["top1"]
+    assert heat == asyncio.run(right(exact))[1]
+
+
+def test_the_rounded_model_is_calibrated_by_its_own_answers(
+    trained: Trained, rounded: Trained
+) -> None:
+    own, exact = (each.bundle.manifest.calibration for each in (rounded, trained))
+    assert own is not None
+    assert exact is not None
+    assert own != exact
+    assert own.temperature == pytest.approx(exact.temperature, rel=0.2)
+
+    reference = np.load(rounded.bundle.directory / "reference.npz")["embedding"]
+    assert (reference != np.load(trained.bundle.directory / "reference.npz")["embedding"]).any()
+
+
+def test_what_costs_more_than_allowed_is_not_published(
+    digits: Path, repository: Repository
+) -> None:
+    asked = Training(
+        digits, "lenet5", "none", PROBE, name="lossy", precision=Precision.INT8, max_drop=-100
+    )
+
+    with pytest.raises(ExportError, match="--max-drop -100 does not allow that"):
+        train(asked, repository, lambda _: None)
+    assert "lossy" not in repository.names()
+
+
+def test_a_fine_tuned_network_is_calibrated_on_its_rounded_answers(
+    parity: Path, repository: Repository, tmp_path: Path
+) -> None:
+    recipe = Recipe(strategy=Strategy.FINETUNE, epochs=12, rate=3e-3)
+    lines: list[str] = []
+    request = Training(
+        parity, "lenet5", "none", recipe, "tuned_int8", run=tmp_path, precision=Precision.INT8
+    )
+    found = train(request, repository, lines.append)
+    assert any(line.endswith("the trained network is published.") for line in lines)
+
+    data = prepare(parity, seed=0)
+    labels = np.array([sample.label for sample in data.learning])
+    _, validation = probe.folds(labels, data.learning_groups, seed=0)[0]
+    images = crops(data.learning, found.bundle.manifest.preprocessing)
+    session = open_graph(found.bundle, Graph.MODEL, choose(Provider.CPU))
+    logits = session.run({"image": images[validation]})["logits"]
+    own = found.bundle.manifest.calibration
+    assert own is not None
+    assert own.temperature == pytest.approx(fit_temperature(logits, labels[validation]), rel=1e-4)

@@ -1,9 +1,12 @@
+"""`seewhy train`, as a user runs it."""
+
 import re
 from pathlib import Path
 
 import pytest
 
 from seewhy.cli import run
+from seewhy.cli.exit_codes import ExitCode
 from training.advisor import FAR, MUCH
 
 
@@ -30,3 +33,29 @@ def test_the_choice_is_explained_on_demand(
     (reason,) = [line[2:] for line in out.splitlines() if line.startswith("* ")]
     assert reason in err
     assert "the network has learned nothing yet" in reason
+
+
+def train(noughts_and_ones: Path, target: Path, *options: str) -> int:
+    backbone = ["--backbone", "lenet5", "--weights", "none"]
+    return run(["train", str(noughts_and_ones), "--output", str(target), *backbone, *options])
+
+
+def test_the_precision_that_was_asked_for_is_published_and_shown(
+    noughts_and_ones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(noughts_and_ones, tmp_path, "--precision", "int8") == ExitCode.DONE
+    assert re.search(r"^int8 answers .* points of accuracy", capsys.readouterr().err, re.MULTILINE)
+
+    assert (
+        run(["models", "show", "noughts_and_ones", "--repository", str(tmp_path)]) == ExitCode.DONE
+    )
+    shown = capsys.readouterr().out
+    assert re.search(r"precision +int8", shown)
+    assert "fp32_drop" in shown
+
+
+@pytest.mark.parametrize("option", [("--precision", "fp8"), ("--max-drop", "-1")])
+def test_a_precision_or_a_drop_out_of_range_is_a_usage_error(
+    noughts_and_ones: Path, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    assert train(noughts_and_ones, tmp_path, *option) == ExitCode.USAGE

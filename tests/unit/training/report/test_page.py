@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.manifest import Calibration, Conformal, Lac, Raps
+from models.manifest import Calibration, Conformal, Lac, Precision, Raps
 from service.core.classification import Prediction
 from training.advisor import Evidence, advise
 from training.forest import Forest
 from training.judgement import judge
 from training.label_errors import Suspect
 from training.layers import Transfer
+from training.precision_loss import PrecisionLoss
 from training.probe import Classifier, LinearHead, Probe
 from training.recipe import Recipe
 from training.report.explanations import Explained, Explanations
@@ -68,6 +69,7 @@ def contents() -> Contents:
         lesson=None,
         advice=None,
         temperature=calibration.temperature,
+        loss=None,
         judged=judge(logits, labels, NAMES, calibration),
         robustness=robustness(generator),
         suspects=[Suspect(index=7, label=0, likelier=1, probability=0.93)],
@@ -118,6 +120,15 @@ def test_the_page_says_what_was_advised_and_shows_the_layers(contents: Contents)
     assert advice.reason in " ".join(page.text.split())
     without = Reader(render(contents))
     assert page.tags.count("svg") == without.tags.count("svg") + 1
+
+
+def test_the_page_tells_what_a_lower_precision_costs(contents: Contents) -> None:
+    loss = PrecisionLoss(Precision.INT8, 40, 0.975, 2.5, (-6.7, 13.2), (14_000_000, 4_000_000))
+    text = " ".join(Reader(render(replace(contents, loss=loss))).text.split())
+
+    assert loss.outcome in text
+    assert "explanations are made with the fp32 weights" in text
+    assert "Precision" not in Reader(render(contents)).text
 
 
 def test_the_page_loads_nothing(contents: Contents) -> None:
