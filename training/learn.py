@@ -24,7 +24,7 @@ from training.learning.optimizers import optimizer_class
 from training.learning.processes import Processes
 from training.learning.progress import Say
 from training.probe import Fold, Probe
-from training.recipe import Recipe, Strategy
+from training.recipe import Balance, Recipe, Strategy
 from training.report.page import Shown
 from training.request import Training
 from training.shift import shift
@@ -122,9 +122,11 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
     forward = (time.perf_counter() - begun) / len(images.labels)
     embedding = seen[-1].features
     splits = probe.folds(images.labels, data.learning_groups, seed=request.seed)
-    probes = probe.ranked(embedding, images.labels, splits)
+    even = request.recipe.balance is not Balance.NONE
+    metric = request.recipe.metric
+    probes = probe.ranked(embedding, images.labels, splits, even=even, metric=metric)
     for found in probes:
-        heard(f"{found.classifier}: {found.accuracy:.1%} right, cross-validated")
+        heard(f"{found.classifier}: {found.score}, cross-validated")
     forest = compare(embedding, images.labels, splits, seed=request.seed)
     advice, tuning = None, None
     if request.recipe.strategy is Strategy.AUTO:

@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from models.errors import DataError
-from training.calibrate import calibrated_loss
+from training.recipe import Metric
+from training.score import Score, score
 
 FOLDS = 5
 
@@ -56,16 +57,26 @@ class Probe:
 
     `held_out` [N, K] are logits of each image from a head that has not seen it. So they can
     select and calibrate while no image is kept from the head itself, as scikit-learn's
-    CalibratedClassifierCV does without an ensemble. `loss` is their log loss after
-    temperature scaling, in nats, and `accuracy` the share of them that are right.
+    CalibratedClassifierCV does without an ensemble. `score` is theirs; `even` says whether all
+    classes counted alike, however few images they have.
     """
 
     classifier: Classifier
     strength: float
     head: LinearHead
     held_out: npt.NDArray[np.float64]
-    loss: float
-    accuracy: float
+    score: Score
+    even: bool = False
+
+    @property
+    def loss(self) -> float:
+        """The log loss."""
+        return self.score.loss
+
+    @property
+    def accuracy(self) -> float:
+        """The share that is right."""
+        return self.score.accuracy
 
 
 def folds(labels: Labels, groups: Labels, *, seed: int) -> list[Fold]:
@@ -90,35 +101,51 @@ def folds(labels: Labels, groups: Labels, *, seed: int) -> list[Fold]:
     return found
 
 
-def ranked(features: Floats, labels: Labels, splits: Sequence[Fold]) -> list[Probe]:
-    """A probe of each classifier, that with the least loss first; arguments as for `fit`."""
-    found = [fit(features, labels, classifier, splits) for classifier in Classifier]
-    return sorted(found, key=lambda each: each.loss)
+def ranked(
+    features: Floats,
+    labels: Labels,
+    splits: Sequence[Fold],
+    *,
+    even: bool = False,
+    metric: Metric = Metric.LOG_LOSS,
+) -> list[Probe]:
+    """A probe of each classifier, the best first; arguments as for `fit`."""
+    found = [
+        fit(features, labels, classifier, splits, even=even, metric=metric)
+        for classifier in Classifier
+    ]
+    return sorted(found, key=lambda each: each.score.by(metric), reverse=True)
 
 
-def fit(features: Floats, labels: Labels, classifier: Classifier, splits: Sequence[Fold]) -> Probe:
+def fit(
+    features: Floats,
+    labels: Labels,
+    classifier: Classifier,
+    splits: Sequence[Fold],
+    *,
+    even: bool = False,
+    metric: Metric = Metric.LOG_LOSS,
+) -> Probe:
     """Fit a head on all images, with the strength that predicts held-out images best.
-
-    Best is the least log loss after temperature scaling, so that a margin's arbitrary
-    scale does not decide.
 
     Args:
         features: [N, D].
         labels: int [N], each of 0 … K - 1 at least once.
         classifier: which.
         splits: from `folds`.
+        even: whether all classes count alike, however few images they have.
+        metric: says which strength is the best.
     """
     strengths = STRENGTHS[classifier]
     held_out = np.zeros((len(strengths), len(labels), int(labels.max()) + 1))
     for inside, outside in splits:
-        heads = _path(features[inside], labels[inside], classifier, strengths)
+        heads = _path(features[inside], labels[inside], classifier, strengths, even=even)
         for row, head in enumerate(heads):
             held_out[row, outside] = head.logits(features[outside])
-    losses = [calibrated_loss(logits, labels) for logits in held_out]
-    best = int(np.argmin(losses))
-    *_, head = _path(features, labels, classifier, strengths[: best + 1])
-    right = float((held_out[best].argmax(axis=1) == labels).mean())
-    return Probe(classifier, strengths[best], head, held_out[best], losses[best], right)
+    scores = [score(logits, labels) for logits in held_out]
+    best = max(range(len(strengths)), key=lambda row: scores[row].by(metric))
+    *_, head = _path(features, labels, classifier, strengths[: best + 1], even=even)
+    return Probe(classifier, strengths[best], head, held_out[best], scores[best], even)
 
 
 def refit(found: Probe, features: Floats, labels: Labels) -> LinearHead:
@@ -128,7 +155,7 @@ def refit(found: Probe, features: Floats, labels: Labels) -> LinearHead:
     """
     strengths = STRENGTHS[found.classifier]
     walked = strengths[: strengths.index(found.strength) + 1]
-    *_, head = _path(features, labels, found.classifier, walked)
+    *_, head = _path(features, labels, found.classifier, walked, even=found.even)
     return head
 
 
@@ -154,12 +181,17 @@ def held_out(
 
 
 def _path(
-    features: Floats, labels: Labels, classifier: Classifier, strengths: Sequence[float]
+    features: Floats,
+    labels: Labels,
+    classifier: Classifier,
+    strengths: Sequence[float],
+    *,
+    even: bool,
 ) -> list[LinearHead]:
     """A head for each strength; each fit starts from the one before."""
     scaler = StandardScaler().fit(features)
     scaled = scaler.transform(features)
-    model = _MODELS[classifier]()
+    model = _MODELS[classifier](class_weight="balanced" if even else None)
     heads = []
     for strength in strengths:
         model.set_params(C=strength)

@@ -112,7 +112,9 @@ class Recipe(BaseModel):
     attack_steps: Count = Field(3, description="Their steps.")
     ema: Share = Field(0.0, description="Decay of the weights' moving average; 0 for none.")
     clip: Amount = Field(0.0, description="Most that a gradient's norm may be; 0 for no limit.")
-    metric: Metric = Field(Metric.LOG_LOSS, description="What says which epoch is the best.")
+    metric: Metric = Field(
+        Metric.LOG_LOSS, description="What says which classifier and epoch is the best."
+    )
     soup: Count = Field(1, description="Best epochs to average, where that is better.")
     patience: int | None = Field(
         None, ge=1, description="Epochs without a better one, after which training stops."

@@ -24,6 +24,12 @@ class Score:
     accuracy: float
     balanced_accuracy: float
 
+    def __str__(self) -> str:
+        return (
+            f"{self.accuracy:.1%} right (balanced {self.balanced_accuracy:.1%}, "
+            f"log loss {self.loss:.3f})"
+        )
+
     def by(self, metric: Metric) -> tuple[float, float]:
         """The larger, the better; among equals the loss decides."""
         first = {

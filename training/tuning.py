@@ -51,7 +51,7 @@ class Tuning:
         published = "the trained network" if self.better else "the probe"
         return (
             f"On {len(self.logits)} validation images the trained network has "
-            f"{_told(self.history.score)}; the probe {_told(self.probe)}: {published} is published."
+            f"{self.history.score}; the probe {self.probe}: {published} is published."
         )
 
 
@@ -97,10 +97,3 @@ def tune(
     if not tuning.better:
         network.module.load_state_dict(untouched)
     return tuning
-
-
-def _told(found: Score) -> str:
-    return (
-        f"{found.accuracy:.1%} right (balanced {found.balanced_accuracy:.1%}, "
-        f"log loss {found.loss:.3f})"
-    )

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.stats import norm
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
@@ -12,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from models.errors import DataError
 from training import probe
 from training.probe import Classifier
+from training.recipe import Metric
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -151,3 +153,27 @@ def test_on_other_features_the_heads_stay_those_of_the_first(
     same = probe.held_out(found, features, features, labels, splits)
     np.testing.assert_allclose(halfway, (shifted + same) / 2, atol=1e-9)
     assert not np.allclose(shifted, same)
+
+
+def test_classes_that_count_alike_are_found_alike() -> None:
+    """One class in twenty, which overlaps the other."""
+    random = np.random.default_rng(0)
+    labels = (np.arange(1000) % 20 == 0).astype(np.int64)
+    features = random.normal(size=(1000, 2)) + 1.5 * labels[:, None]
+    splits = probe.folds(labels, alone(labels), seed=0)
+
+    plain, even = (
+        probe.fit(
+            features, labels, Classifier.LOGISTIC, splits,
+            even=each, metric=Metric.BALANCED_ACCURACY,
+        )
+        for each in (False, True)
+    )  # fmt: skip
+
+    # The best line between two such clouds has 1.5 / sqrt(2) deviations to either side.
+    best = norm.cdf(1.5 / np.sqrt(2))
+    assert even.score.balanced_accuracy == pytest.approx(best, abs=0.05)
+    assert plain.score.balanced_accuracy < best - 0.15
+    assert plain.accuracy > even.accuracy
+    refitted = probe.refit(even, features, labels)
+    np.testing.assert_allclose(refitted.weight, even.head.weight, rtol=1e-6)

@@ -26,6 +26,7 @@ from training.report.page import SUSPECTS, Contents, Shown, render
 from training.report.visualisation import Visualisation
 from training.robustness.geometry import Axis
 from training.robustness.measurement import Robustness, Sensitivity
+from training.score import Score
 
 NAMES = ("ants & <bees>", "wasps")
 IMAGES = 40
@@ -58,7 +59,8 @@ def contents() -> Contents:
         ),
     )
     head = LinearHead(np.zeros((2, 3)), np.zeros(2))
-    probes = [Probe(Classifier.SVM, 0.001, head, logits, loss, 0.9) for loss in (0.31, 0.47)]
+    scores = [Score(loss, 0.9, 0.88) for loss in (0.31, 0.47)]
+    probes = [Probe(Classifier.SVM, 0.001, head, logits, score) for score in scores]
     return Contents(
         title="insects version 3",
         command="seewhy train insects",
