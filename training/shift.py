@@ -20,7 +20,7 @@ from training import features
 from training.instrument import Instrumented
 from training.weights import Weights
 
-IMAGES = 256
+IMAGES = 128
 """Images that are looked at, at most, equally spaced."""
 
 
