@@ -30,10 +30,19 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+COMMAND = """
+import signal
+from seewhy.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us deaf to it
+main()
+"""
+
+
 def command(photos: Path, folder: Path) -> list[str]:
     """Training that takes some seconds and beats its probe."""
     return [
-        sys.executable, "-c", "from seewhy.cli import main; main()", "train", str(photos),
+        sys.executable, "-c", COMMAND, "train", str(photos),
         "--output", str(folder / "models"), "--run", str(folder / "run"), "--backbone", "lenet5",
         "--weights", "none", "--strategy", "finetune", "--epochs", "10", "--rate", "0.003",
     ]  # fmt: skip
