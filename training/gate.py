@@ -36,21 +36,29 @@ def hold(served: npt.NDArray[np.floating], trained: npt.NDArray[np.floating]) ->
         )
 
 
-def logits(model: Runner, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating]:
+def logits(model: Runner, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """What `model.onnx` answers: [N, K] for uint8 crops [N, H, W, 3].
 
     Raises:
         RuntimeFailure: the runtime failed.
     """
-    return answers(model, crops)[0]
+    (found,) = _outputs(model, crops, ("logits",))
+    return found
 
 
 def answers(
     model: Runner, crops: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """The logits [N, K] and the embedding [N, D]; else as `logits`."""
+    found, embedding = _outputs(model, crops, ("logits", "embedding"))
+    return found, embedding
+
+
+def _outputs(
+    model: Runner, crops: npt.NDArray[np.uint8], names: tuple[str, ...]
+) -> list[npt.NDArray[np.float32]]:
+    """Some outputs alone: the explained layer's grids would fill the memory."""
     batches = np.split(crops, range(BATCH, len(crops), BATCH))
-    # The explained layer's grids would fill the memory.
-    found = [[model.run({"image": b})[name] for name in ("logits", "embedding")] for b in batches]
-    logits, embedding = (np.concatenate(part) for part in zip(*found, strict=True))
-    return logits.astype(np.float32), embedding.astype(np.float32)
+    runs = (model.run({"image": batch}) for batch in batches)
+    rows = [[outputs[name] for name in names] for outputs in runs]
+    return [np.concatenate(parts).astype(np.float32) for parts in zip(*rows, strict=True)]
