@@ -19,6 +19,7 @@ from training.finetune import Run
 from training.forest import Forest, compare
 from training.instrument import Instrumented
 from training.learning.augmentation import augmentation
+from training.learning.balance import resolved
 from training.learning.batches import Examples
 from training.learning.optimizers import optimizer_class
 from training.learning.processes import Processes
@@ -122,7 +123,10 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
     forward = (time.perf_counter() - begun) / len(images.labels)
     embedding = seen[-1].features
     splits = probe.folds(images.labels, data.learning_groups, seed=request.seed)
-    even = request.recipe.balance is not Balance.NONE
+    request = replace(request, recipe=resolved(request.recipe, images.labels))
+    even = request.recipe.balance in {Balance.WEIGHTS, Balance.SAMPLING}
+    if even:
+        heard("all classes count alike, however few images they have")
     metric = request.recipe.metric
     probes = probe.ranked(embedding, images.labels, splits, even=even, metric=metric)
     for found in probes:

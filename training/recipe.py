@@ -33,8 +33,9 @@ class Loss(StrEnum):
 
 
 class Balance(StrEnum):
-    """What is done about classes with few images."""
+    """What is done about classes with few images; see `training.learning.balance`."""
 
+    AUTO = "auto"
     NONE = "none"
     WEIGHTS = "weights"
     SAMPLING = "sampling"
@@ -98,7 +99,9 @@ class Recipe(BaseModel):
     loss: Loss = Field(Loss.CROSS_ENTROPY, description="What is minimised.")
     label_smoothing: Share = Field(0.0, description="Share of a target given to all classes.")
     focus: Amount = Field(2.0, description="Gamma of the focal loss.")
-    balance: Balance = Field(Balance.NONE, description="How rare classes are made up for.")
+    balance: Balance = Field(
+        Balance.AUTO, description="How rare classes are made up for; auto by how rare they are."
+    )
     augment: tuple[str, ...] = Field(
         ("flip",), description="What is done to images at random, in this order; repeat it."
     )
