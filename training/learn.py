@@ -18,6 +18,7 @@ from training.data.preparation import Prepared, prepare
 from training.finetune import Run
 from training.forest import Forest, compare
 from training.instrument import Instrumented
+from training.layers import Layer
 from training.learning.augmentation import augmentation
 from training.learning.balance import resolved
 from training.learning.batches import Examples
@@ -108,65 +109,39 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
         WeightsError: the weights cannot be had or do not fit.
         TrainingError: the recipe does not fit the network, or a checkpoint not the run.
     """
-    start, heard = time.perf_counter(), say if processes.first else _silent
-    chosen = backbone(request.backbone)
-    _check(request.recipe, chosen)
-    weights = weights_source.load(chosen, request.starting_weights)
-    data = prepare(request.data, seed=request.seed)
-    for finding in data.findings():
-        heard(finding)
-    network = transferred(chosen, weights, len(data.dataset.labels), seed=request.seed)
-    network.to(processes.device)
-    images = read(data.learning, chosen)
-    begun = time.perf_counter()
-    seen = layers.pooled(network, chosen.layout, images.crops)
-    forward = (time.perf_counter() - begun) / len(images.labels)
-    embedding = seen[-1].features
-    splits = probe.folds(images.labels, data.learning_groups, seed=request.seed)
-    request = replace(request, recipe=resolved(request.recipe, images.labels))
-    even = request.recipe.balance in {Balance.WEIGHTS, Balance.SAMPLING}
-    if even:
-        heard("all classes count alike, however few images they have")
-    metric = request.recipe.metric
-    probes = probe.ranked(embedding, images.labels, splits, even=even, metric=metric)
-    for found in probes:
-        heard(f"{found.classifier}: {found.score}, cross-validated")
-    forest = compare(embedding, images.labels, splits, seed=request.seed)
-    advice, tuning = None, None
+    began, heard = time.perf_counter(), say if processes.first else _silent
+    start = _start(request, processes, heard)
+    request = replace(request, recipe=resolved(request.recipe, start.images.labels))
+    probes = _probes(start, request.recipe, heard)
+    forest = compare(start.embedding, start.images.labels, start.splits, seed=request.seed)
+    advice = None
     if request.recipe.strategy is Strategy.AUTO:
-        evidence = Evidence(
-            per_class=int(np.median(np.unique_counts(images.labels).counts)),
-            layers=layers.transfer(seen, images.labels, splits),
-            shift=shift(network, weights, images.crops),
-            pretrained=weights.state is not None,
-            forward=forward,
-            spent=time.perf_counter() - start,
-        )
-        advice = advise(evidence, request.recipe, request.budget)
+        advice = advise(_evidence(start, began), request.recipe, request.budget)
         heard(advice.reason)
         request = replace(request, recipe=processes.agreed(advice.recipe))
+    tuning = None
     if request.recipe.strategy is not Strategy.PROBE:
-        identity = f"{request.command}; data {data.fingerprint}"
-        run = Run(request.seed, request.folder, identity, request.resume, processes, heard)
-        tuning = tune(
-            network, images.examples, embedding, probes,
-            split=splits[0], recipe=request.recipe, run=run,
-        )  # fmt: skip
-        heard(tuning.outcome)
-    if tuning is None or not tuning.better:
-        heads.fold(network.module, probes[0].head)
-        logits, labels = probes[0].held_out, images.labels
-    else:
-        embedding = features.embeddings(network, images.crops)
-        logits, labels = tuning.logits, images.labels[splits[0][1]]
-    calibration = calibrate.fit(logits, labels, embedding)
-    answers = softmax(logits, calibration.temperature)
+        tuning = _tuned(start, probes, request, processes, heard)
+    logits, rows, embedding = _outcome(start, probes, tuning)
+    calibration = calibrate.fit(logits, start.images.labels[rows], embedding)
     if calibration.temperature in calibrate.TEMPERATURES:
         heard("too few answers are wrong, or right, to say how sure to be: take more images")
     return Learned(
-        request, chosen, weights, data, network.cpu(),
-        images, embedding, splits, probes, forest, advice, tuning, answers, calibration,
-    )  # fmt: skip
+        request=request,
+        backbone=start.backbone,
+        weights=start.weights,
+        data=start.data,
+        network=start.network.cpu(),
+        images=start.images,
+        embedding=embedding,
+        splits=start.splits,
+        probes=probes,
+        forest=forest,
+        advice=advice,
+        tuning=tuning,
+        answers=softmax(logits, calibration.temperature),
+        calibration=calibration,
+    )
 
 
 def read(samples: tuple[Sample, ...], chosen: Backbone) -> Images:
@@ -175,10 +150,100 @@ def read(samples: tuple[Sample, ...], chosen: Backbone) -> Images:
     return Images(samples, Examples(crops(samples, chosen.preprocessing), labels))
 
 
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """What there is before anything is fitted; `forward` is seconds of a pass for an image."""
+
+    backbone: Backbone
+    weights: Weights
+    data: Prepared
+    network: Instrumented
+    images: Images
+    layers: list[Layer]
+    forward: float
+    splits: list[Fold]
+
+    @property
+    def embedding(self) -> npt.NDArray[np.float32]:
+        """What the network makes of the images before it is trained: [N, D]."""
+        return self.layers[-1].features
+
+
+def _start(request: Training, processes: Processes, say: Say) -> _Start:
+    """Read the images, and pass them through the network once."""
+    chosen = backbone(request.backbone)
+    _check(request.recipe, chosen)
+    weights = weights_source.load(chosen, request.starting_weights)
+    data = prepare(request.data, seed=request.seed)
+    for finding in data.findings():
+        say(finding)
+    network = transferred(chosen, weights, len(data.dataset.labels), seed=request.seed)
+    network.to(processes.device)
+    images = read(data.learning, chosen)
+    begun = time.perf_counter()
+    seen = layers.pooled(network, chosen.layout, images.crops)
+    forward = (time.perf_counter() - begun) / len(images.labels)
+    splits = probe.folds(images.labels, data.learning_groups, seed=request.seed)
+    return _Start(chosen, weights, data, network, images, seen, forward, splits)
+
+
 def _check(recipe: Recipe, chosen: Backbone) -> None:
     """Refuse names that there are not before any photo is read."""
     augmentation(recipe.augment, chosen.preprocessing.crop)
     optimizer_class(recipe)
+
+
+def _probes(start: _Start, recipe: Recipe, say: Say) -> list[Probe]:
+    even = recipe.balance in {Balance.WEIGHTS, Balance.SAMPLING}
+    if even:
+        say("all classes count alike, however few images they have")
+    probes = probe.ranked(
+        start.embedding, start.images.labels, start.splits, even=even, metric=recipe.metric
+    )
+    for found in probes:
+        say(f"{found.classifier}: {found.score}, cross-validated")
+    return probes
+
+
+def _evidence(start: _Start, began: float) -> Evidence:
+    labels = start.images.labels
+    return Evidence(
+        per_class=int(np.median(np.unique_counts(labels).counts)),
+        layers=layers.transfer(start.layers, labels, start.splits),
+        shift=shift(start.network, start.weights, start.images.crops),
+        pretrained=start.weights.state is not None,
+        forward=start.forward,
+        spent=time.perf_counter() - began,
+    )
+
+
+def _tuned(
+    start: _Start, probes: list[Probe], request: Training, processes: Processes, say: Say
+) -> Tuning:
+    identity = f"{request.command}; data {start.data.fingerprint}"
+    run = Run(request.seed, request.folder, identity, request.resume, processes, say)
+    tuning = tune(
+        start.network, start.images.examples, start.embedding, probes,
+        split=start.splits[0], recipe=request.recipe, run=run,
+    )  # fmt: skip
+    say(tuning.outcome)
+    return tuning
+
+
+def _outcome(
+    start: _Start, probes: list[Probe], tuning: Tuning | None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Leave the network with what is to serve.
+
+    Returns:
+        logits [M, K] of images that it has not learned from, their rows, and what it makes of
+        all images: [N, D].
+    """
+    if tuning is not None and tuning.better:
+        embedding = features.embeddings(start.network, start.images.crops)
+        return tuning.logits, start.splits[0][1], embedding
+    heads.fold(start.network.module, probes[0].head)
+    return probes[0].held_out, np.arange(len(start.images.labels)), start.embedding
 
 
 def _silent(_line: str) -> None:
