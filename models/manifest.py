@@ -101,7 +101,7 @@ class Tolerances(Frozen):
     `model.onnx`, and the others hold for the graphs that stay float32.
     """
 
-    logits: float = Field(default=1e-4, gt=0)
+    logits: float = Field(default=1e-4, gt=0, lt=1)
     gradient_cosine: float = Field(default=0.999, gt=0, le=1)
     rounded: float | None = Field(default=None, gt=0, lt=1)
 
@@ -242,6 +242,9 @@ class Manifest(Frozen):
     def _is_consistent(self) -> Self:
         if Graph.MODEL not in self.graphs:
             raise ValueError("a bundle serves model.onnx, and this one has none")
+        logits = {each.name: each.shape for each in self.graphs[Graph.MODEL].outputs}.get("logits")
+        if logits is None or logits[-1] != len(self.labels):
+            raise ValueError(f"{len(self.labels)} labels do not fit logits of shape {logits}")
         missing = [g.filename for g in self.graphs if g.filename not in self.sha256]
         if missing:
             raise ValueError(f"no sha256 for {', '.join(missing)}")

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypedDict, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from models.errors import ServerError
+from models.errors import InvalidRequest, ServerError
 from service.api.schemas import (
     Classification,
     Classifications,
@@ -80,8 +80,14 @@ def classify(image: Image, options: ClassifyOptions) -> Call[Classification]:
 def classify_many(
     images: Iterable[Image], options: ClassifyOptions
 ) -> Call[list[Classified | Failed]]:
-    """Several photos as one multipart body."""
+    """Several photos as one multipart body.
+
+    Raises:
+        InvalidRequest: there is none.
+    """
     files = [("images", _encoded(image)) for image in images]
+    if not files:
+        raise InvalidRequest("there is no photo to classify")
 
     def read(response: httpx.Response) -> list[Classified | Failed]:
         if len(files) == 1:  # the service answers as for a raw body

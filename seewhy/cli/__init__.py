@@ -1,5 +1,6 @@
 """The command line: `seewhy --help`."""
 
+import logging
 import sys
 
 import typer
@@ -25,6 +26,8 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Carry out one command line and return its exit code; an error is one line on stderr."""
+    # An error is one line here; without a handler, Python would print the service's log of it.
+    logging.getLogger("service").addHandler(logging.NullHandler())
     try:
         return _application()(arguments or ["--help"], "seewhy", standalone_mode=False) or 0
     except typer.TyperException as error:

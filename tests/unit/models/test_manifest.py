@@ -40,6 +40,8 @@ def test_a_manifest_survives_json(fields: dict[str, Any]) -> None:
         ({"name": "tiny\n"}, "match pattern"),
         ({"version": 0}, "greater than or equal to 1"),
         ({"labels": []}, "at least 1"),
+        ({"labels": ["cat"]}, "1 labels do not fit logits of shape"),
+        ({"tolerances": {"logits": 1e9}}, "less than 1"),
         ({"graphs": {}}, "model.onnx"),
         ({"sha256": {}}, "no sha256 for model.onnx"),
         ({"sha256": {"model.onnx": "abc"}}, "match pattern"),

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from models.errors import InvalidRequest
 from seewhy import AsyncClient, Classified, Client, Failed, ServerError
 
 TIMINGS = {"read": 0.1, "decode": 2.0, "queue": 0.1, "inference": 9.8, "total": 12.3}
@@ -78,6 +79,14 @@ def test_a_photo_can_be_a_path(tmp_path: Path, kind: type[str] | type[Path]) -> 
     seewhy.classify(kind(file))
 
     assert requests[0].content == b"from a file"
+
+
+def test_no_photo_at_all_is_refused_before_anything_is_sent() -> None:
+    seewhy, requests = client(httpx.Response(200))
+
+    with pytest.raises(InvalidRequest, match="no photo"):
+        seewhy.classify_many([])
+    assert requests == []
 
 
 def test_classify_many_sends_one_multipart_request_and_keeps_the_order() -> None:

@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +113,33 @@ def test_a_broken_bundle_is_listed_as_broken_beside_the_others(
     assert err.count("\n") == 2
     assert "manifest.json" in err
     assert "'7'" in err
+
+
+@pytest.mark.parametrize("command", [["classify"], ["explain", "-o", "heat.png"]])
+def test_a_bundle_that_is_broken_is_one_line(
+    tiny_repository: Path, tmp_path: Path, red_left: bytes, command: list[str]
+) -> None:
+    repository = shutil.copytree(tiny_repository, tmp_path / "models")
+    broken = repository / "broken" / "1" / "manifest.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{}")
+    (tmp_path / "photo.png").write_bytes(red_left)
+
+    # In a process of its own: here pytest listens to what is logged, and keeps it off stderr.
+    done = subprocess.run(
+        [
+            sys.executable, "-c", "from seewhy.cli import main; main()", *command, "photo.png",
+            "--model", "broken", "--repository", str(repository),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "SEEWHY_DEFAULT_MODEL": "tiny"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("seewhy: ")
+    assert "name: Field required" in done.stderr
+    assert done.stderr.count("\n") == 1
