@@ -198,6 +198,13 @@ def _to_rgb(stored: Image.Image) -> Image.Image:
 def _from_16_bits(stored: Image.Image) -> Image.Image:
     """The high byte of each grey value: what Pillow itself keeps of 16-bit colour."""
     values: npt.NDArray[np.uint16] = np.array(stored)
+    # Pillow turns 8 bits of such a TIFF around, but not 16.
+    if isinstance(stored, TiffImagePlugin.TiffImageFile) and _white_is_zero(stored):
+        values = np.invert(values)
     if (transparent := stored.info.get("transparency")) is not None:
         values[values == transparent] = np.uint16(65535)
     return Image.fromarray((values >> 8).astype(np.uint8))
+
+
+def _white_is_zero(stored: TiffImagePlugin.TiffImageFile) -> bool:
+    return bool(stored.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tifffile
 import torch
 import torchvision
 from PIL import Image
@@ -216,6 +217,17 @@ def test_big_endian_16_bit_tiff_is_read() -> None:
     values = noise(9, 7).astype(np.uint16) * 257
     image = Image.frombytes("I;16B", (7, 9), values.astype(">u2").tobytes())
     np.testing.assert_array_equal(decoded(encode(image, "TIFF"))[..., 1], values >> 8)
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(np.uint8, 1), (np.uint16, 257)])
+def test_a_tiff_whose_white_is_0_is_turned_around(
+    dtype: type[np.unsignedinteger[Any]], scale: int
+) -> None:
+    grey = np.full((8, 8), 200, dtype) * dtype(scale)
+    data = BytesIO()
+    tifffile.imwrite(data, grey, photometric="miniswhite")
+
+    assert (decoded(data.getvalue()) == 55).all()
 
 
 def test_16_bit_colour_is_scaled_and_not_clipped(png: Callable[..., bytes]) -> None:
