@@ -22,6 +22,9 @@ install: $(serving) ## set up .venv with what serving needs
 
 install-dev: $(development) ## set up .venv with everything: training, tests, checks
 
+# Threads of several libraries would fight over the cores; most of what tests compute is small.
+test test-all: export OMP_NUM_THREADS ?= 1
+
 test: $(development) ## run the tests that need nothing but Python packages
 	$(bin)/pytest -m "not slow"
 
