@@ -75,7 +75,7 @@ def finetune(
             _advance(course, validation, recipe, run, record)
     states = [state for _, state in course.kept]
     judge = partial(_judged, network, validation, run.processes)
-    soup = stir(network.module, states, recipe.metric, judge)
+    soup = stir(network.module, states, course.kept[0][0].score, recipe.metric, judge)
     network.module.requires_grad_(requires_grad=True)
     network.to(memory_format=torch.contiguous_format)
     return History(recipe.metric, tuple(course.epochs), course.sweep, soup)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from models.manifest import Calibration
 from service.core.classification import softmax
-from training import calibrate, features, heads, layers, probe
+from training import calibrate, export, features, heads, layers, probe
 from training import weights as weights_source
 from training.advisor import Advice, Evidence, advise
 from training.backbones import Backbone, backbone
@@ -107,6 +107,7 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
     Raises:
         DataError: the images cannot be learned from.
         WeightsError: the weights cannot be had or do not fit.
+        ExportError: the bundle's name is none, or there is no such backbone.
         TrainingError: the recipe does not fit the network, or a checkpoint not the run.
     """
     began, heard = time.perf_counter(), say if processes.first else _silent
@@ -172,7 +173,7 @@ class _Start:
 def _start(request: Training, processes: Processes, say: Say) -> _Start:
     """Read the images, and pass them through the network once."""
     chosen = backbone(request.backbone)
-    _check(request.recipe, chosen)
+    _check(request, chosen)
     weights = weights_source.load(chosen, request.starting_weights)
     data = prepare(request.data, seed=request.seed)
     for finding in data.findings():
@@ -187,10 +188,11 @@ def _start(request: Training, processes: Processes, say: Say) -> _Start:
     return _Start(chosen, weights, data, network, images, seen, forward, splits)
 
 
-def _check(recipe: Recipe, chosen: Backbone) -> None:
-    """Refuse names that there are not before any photo is read."""
-    augmentation(recipe.augment, chosen.preprocessing.crop)
-    optimizer_class(recipe)
+def _check(request: Training, chosen: Backbone) -> None:
+    """Refuse names that cannot be before any photo is read."""
+    export.check_name(request.bundle_name)
+    augmentation(request.recipe.augment, chosen.preprocessing.crop)
+    optimizer_class(request.recipe)
 
 
 def _probes(start: _Start, recipe: Recipe, say: Say) -> list[Probe]:

@@ -61,6 +61,11 @@ Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+def flag(name: str) -> str:
+    """A field's option on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
 class Recipe(BaseModel):
     """A field is an option of `seewhy train` of the same name; its description is the help."""
 
@@ -129,12 +134,12 @@ class Recipe(BaseModel):
         """The options of `seewhy train` that ask for it: those that differ from the defaults."""
         words: list[str] = []
         for name, field in type(self).model_fields.items():
-            value, option = getattr(self, name), name.replace("_", "-")
+            value = getattr(self, name)
             if value == field.default:
                 continue
             if isinstance(value, bool):
-                words += [f"--{option}"]
+                words += [flag(name)]
             else:
                 each = value if isinstance(value, tuple) else (value,)
-                words += [word for one in each for word in (f"--{option}", str(one))]
+                words += [word for one in each for word in (flag(name), str(one))]
         return words

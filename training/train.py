@@ -39,7 +39,6 @@ class Trained:
 
 def train(request: Training, repository: Repository, say: Say) -> Trained:
     """Learn, in this process alone, and publish; see `learn` and `publish`."""
-    export.check_name(request.bundle_name)
     return publish(learn(request, say, Processes.alone()), repository, say)
 
 

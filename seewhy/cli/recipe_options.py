@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_origin
 import typer
 from pydantic import ValidationError
 
-from training.recipe import Recipe
+from training.recipe import Recipe, flag
 
 
 def added(command: Callable[..., None]) -> Callable[..., None]:
@@ -30,7 +30,7 @@ def recipe(given: dict[str, Any]) -> Recipe:
     except ValidationError as error:
         problem = error.errors()[0]
         raise typer.BadParameter(
-            f"{_flag(str(problem['loc'][0]))} {problem['input']}: {problem['msg']}"
+            f"{flag(str(problem['loc'][0]))} {problem['input']}: {problem['msg']}"
         ) from error
 
 
@@ -43,9 +43,5 @@ def _option(name: str) -> inspect.Parameter:
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
-        annotation=Annotated[kind, typer.Option(_flag(name), help=field.description)],
+        annotation=Annotated[kind, typer.Option(flag(name), help=field.description)],
     )
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

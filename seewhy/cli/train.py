@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,11 @@ from seewhy.cli.options import (
     settings,
 )
 from training.recipe import Strategy
+from training.request import MAX_DROP, Training
+
+if TYPE_CHECKING:
+    from training.learn import Learned
+    from training.train import Trained
 
 
 @recipe_options.added
@@ -60,7 +65,7 @@ def train(
             min=0,
             help="Accuracy that fp16 or int8 may cost; beyond doubt more, and it is refused.",
         ),
-    ] = 0.5,
+    ] = MAX_DROP,
     **chosen: Any,
 ) -> None:
     """Fit a classifier to labelled photos.
@@ -72,13 +77,7 @@ def train(
     """
     with needs_training("train"):
         from seewhy.cli import advice  # noqa: PLC0415  # serving has no torch
-        from training import export  # noqa: PLC0415
-        from training.learn import learn  # noqa: PLC0415
-        from training.learning.checkpoint import FILE as CHECKPOINT  # noqa: PLC0415
-        from training.learning.processes import joined  # noqa: PLC0415
-        from training.report.page import summary  # noqa: PLC0415
-        from training.request import Training  # noqa: PLC0415
-        from training.train import REPORT, publish  # noqa: PLC0415
+        from training.train import publish  # noqa: PLC0415
     target = Repository(settings(repository=output).repository)
     request = Training(
         data, backbone, weights, recipe_options.recipe(chosen), name, seed,
@@ -86,19 +85,35 @@ def train(
     )  # fmt: skip
     if explain_choice and request.recipe.strategy is not Strategy.AUTO:
         raise typer.BadParameter("--explain-choice needs --strategy auto")
-    export.check_name(request.bundle_name)
+    learned = _learned(request)
+    if learned is None:
+        return
+    if learned.advice is not None and explain_choice:
+        advice.explain(learned.advice)
+    _show(publish(learned, target, _tell), target)
+
+
+def _learned(request: Training) -> "Learned | None":
+    """What was learned; None where another process goes on with it."""
+    from training.learn import learn  # noqa: PLC0415
+    from training.learning.checkpoint import FILE  # noqa: PLC0415
+    from training.learning.processes import joined  # noqa: PLC0415
+
     try:
         with joined() as processes:
             learned = learn(request, _tell, processes)
     except KeyboardInterrupt:
-        if (request.folder / CHECKPOINT).exists():
-            _tell(f"--resume goes on from {request.folder / CHECKPOINT}")
+        if (request.folder / FILE).exists():
+            _tell(f"--resume goes on from {request.folder / FILE}")
         raise
-    if not processes.first:
-        return
-    if explain_choice and learned.advice is not None:
-        advice.explain(learned.advice)
-    trained = publish(learned, target, _tell)
+    return learned if processes.first else None
+
+
+def _show(trained: "Trained", target: Repository) -> None:
+    """How good the model is, and where it went."""
+    from training.report.page import summary  # noqa: PLC0415
+    from training.train import REPORT  # noqa: PLC0415
+
     table = tables.headed("class", "precision", "recall", "held-out images")
     for found in trained.test.calibrated.classes:
         table.add_row(

@@ -85,8 +85,9 @@ def compare(
     }
     for name, describe in shallow.items():
         yield _probed(name, *describe(*small), data, seed=seed)
+    tiny = _crops(data, backbones.backbone(NETWORKS[0]).preprocessing)
     for name in NETWORKS:
-        yield _from_scratch(name, data, seed=seed)
+        yield _from_scratch(name, *tiny, data, seed=seed)
     network = transferred(chosen, loaded, len(names), seed=seed)
     fit, test = (features.embeddings(network, side) for side in _crops(data, chosen.preprocessing))
     yield _probed(f"{chosen.name} features", fit, test, data, seed=seed)
@@ -113,9 +114,8 @@ def _probed(
     return _standing(name, best.classifier, best.accuracy, best.head.logits(test), data)
 
 
-def _from_scratch(name: str, data: Prepared, *, seed: int) -> Standing:
+def _from_scratch(name: str, fit: Crops, test: Crops, data: Prepared, *, seed: int) -> Standing:
     chosen = backbones.backbone(name)
-    fit, test = _crops(data, chosen.preprocessing)
     learning = Examples(fit, data.learning_labels)
     split = _folds(data, seed)[0]
     validated, answers = scratch(chosen, learning, test, split, seed=seed)

@@ -13,6 +13,7 @@ from training.recipe import Recipe, Strategy
 from training.transfer import transferred
 
 NETWORKS = ("mlp", "lenet5")
+"""Both take the same crops."""
 
 RECIPE = Recipe(strategy=Strategy.SCRATCH, epochs=40, rate=1e-3, patience=10)
 

@@ -12,7 +12,11 @@ State = Mapping[str, torch.Tensor]
 
 
 def stir(
-    module: nn.Module, states: Sequence[State], metric: Metric, judge: Callable[[], Score]
+    module: nn.Module,
+    states: Sequence[State],
+    best: Score,
+    metric: Metric,
+    judge: Callable[[], Score],
 ) -> Score | None:
     """Leave the network with the best state, or with a better average of some.
 
@@ -22,20 +26,17 @@ def stir(
     Args:
         module: takes the states.
         states: the best first.
+        best: the first one's score.
         metric: says what is better.
         judge: tells the score of the module as it is.
 
     Returns:
         the average's score; None where the first state alone is left.
     """
-
-    def judged(state: State) -> Score:
-        module.load_state_dict(state)
-        return judge()
-
-    taken, best = [states[0]], judged(states[0])
+    taken = [states[0]]
     for state in states[1:]:
-        found = judged(_mean([*taken, state]))
+        module.load_state_dict(_mean([*taken, state]))
+        found = judge()
         if found.by(metric) > best.by(metric):
             taken, best = [*taken, state], found
     module.load_state_dict(_mean(taken))

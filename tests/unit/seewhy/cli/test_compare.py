@@ -4,11 +4,7 @@ import pytest
 
 from seewhy.cli import run
 
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tables be as wide as they like."""
-    monkeypatch.setenv("COLUMNS", "400")
+pytestmark = pytest.mark.usefixtures("wide")
 
 
 def test_backbones_are_compared_in_a_table_and_a_page(

@@ -9,11 +9,7 @@ from seewhy.cli import run
 from seewhy.cli.exit_codes import ExitCode
 from training.advisor import FAR, MUCH
 
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tables be as wide as they like."""
-    monkeypatch.setenv("COLUMNS", "400")
+pytestmark = pytest.mark.usefixtures("wide")
 
 
 def test_the_choice_is_explained_on_demand(

@@ -33,7 +33,8 @@ def stirred(target: float, *values: float) -> tuple[float, int, Score | None]:
     def judge() -> Score:
         return Score(abs(point.value.item() - target), 0.5, 0.5)
 
-    found = stir(point, states(*values), Metric.LOG_LOSS, judge)
+    best = Score(abs(values[0] - target), 0.5, 0.5)
+    found = stir(point, states(*values), best, Metric.LOG_LOSS, judge)
     return point.value.item(), int(point.count.item()), found
 
 
