@@ -1,7 +1,7 @@
-"""Backbones with random weights, each exported once a session, and what autograd says of them."""
+"""Backbones with random weights, each exported once a session; handwritten digits as photos."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -11,6 +11,8 @@ import numpy.typing as npt
 import onnx_ir as ir
 import pytest
 import torch
+from PIL import Image
+from sklearn.datasets import load_digits
 
 from models.manifest import Graph
 from service.runtime.providers import Provider, choose
@@ -115,3 +117,29 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
         return Exported(chosen, network, directory)
 
     return export
+
+
+WritePhotos = Callable[[Path, Sequence[str], int], Path]
+
+
+@pytest.fixture(scope="session")
+def write_photos() -> WritePhotos:
+    """Writes so many handwritten digits as photos, named each; every fourth is set apart."""
+
+    def photos(root: Path, names: Sequence[str], images: int) -> Path:
+        digits, labels = load_digits(n_class=len(names), return_X_y=True)
+        for number, (pixels, label) in enumerate(zip(digits[:images], labels, strict=False)):
+            split = "val" if number % 4 == 0 else "train"
+            path = root / split / names[label] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            grey = Image.fromarray((pixels.reshape(8, 8) * 15).astype(np.uint8))
+            grey.resize((32, 32), Image.Resampling.BICUBIC).save(path)
+        return root
+
+    return photos
+
+
+@pytest.fixture(scope="session")
+def parity(tmp_path_factory: pytest.TempPathFactory, write_photos: WritePhotos) -> Path:
+    """Photos of odd digits and even ones, which no line parts."""
+    return write_photos(tmp_path_factory.mktemp("data") / "parity", ["even", "odd"] * 5, 600)

@@ -8,26 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
-from sklearn.datasets import load_digits
 
 SECONDS = 240
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Odd digits and even ones, which no line parts; every fourth is set apart."""
-    root = tmp_path_factory.mktemp("data") / "parity"
-    digits, labels = load_digits(return_X_y=True)
-    for number, (pixels, label) in enumerate(zip(digits[:600], labels, strict=False)):
-        split = "val" if number % 4 == 0 else "train"
-        path = root / split / ("odd" if label % 2 else "even") / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        grey = Image.fromarray((pixels.reshape(8, 8) * 15).astype(np.uint8))
-        grey.resize((32, 32), Image.Resampling.BICUBIC).save(path)
-    return root
 
 
 COMMAND = """
@@ -71,17 +54,17 @@ def stopped(words: Sequence[str], folder: Path, number: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.smoke
-def test_killed_or_interrupted_it_goes_on_to_the_same_weights(photos: Path, tmp_path: Path) -> None:
+def test_killed_or_interrupted_it_goes_on_to_the_same_weights(parity: Path, tmp_path: Path) -> None:
     folders = {name: tmp_path / name for name in ("whole", "killed", "interrupted")}
-    finished(command(photos, folders["whole"]))
+    finished(command(parity, folders["whole"]))
 
-    killed = stopped(command(photos, folders["killed"]), folders["killed"], signal.SIGKILL)
+    killed = stopped(command(parity, folders["killed"]), folders["killed"], signal.SIGKILL)
     interrupted = stopped(
-        command(photos, folders["interrupted"]), folders["interrupted"], signal.SIGINT
+        command(parity, folders["interrupted"]), folders["interrupted"], signal.SIGINT
     )
     for name in ("killed", "interrupted"):
         assert not (folders[name] / "models").exists(), "nothing is published yet"
-        finished([*command(photos, folders[name]), "--resume"])
+        finished([*command(parity, folders[name]), "--resume"])
 
     assert (killed, interrupted) == (-signal.SIGKILL, 130)
     weights = {

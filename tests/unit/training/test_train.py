@@ -1,14 +1,13 @@
 """From a folder of photos to a model that serves."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from models.bundle import Bundle
@@ -32,28 +31,13 @@ PROBE = Recipe(strategy=Strategy.PROBE)
 IMAGES = 240
 
 
-def photos(root: Path, names: Sequence[str], images: int) -> Path:
-    """scikit-learn's handwritten digits as photos, named each; every fourth is set apart."""
-    digits, labels = load_digits(n_class=len(names), return_X_y=True)
-    for number, (pixels, label) in enumerate(zip(digits[:images], labels, strict=False)):
-        split = "val" if number % 4 == 0 else "train"
-        path = root / split / names[label] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        grey = Image.fromarray((pixels.reshape(8, 8) * 15).astype(np.uint8))
-        grey.resize((32, 32), Image.Resampling.BICUBIC).save(path)
-    return root
+WritePhotos = Callable[[Path, Sequence[str], int], Path]
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def digits(tmp_path_factory: pytest.TempPathFactory, write_photos: WritePhotos) -> Path:
     root = tmp_path_factory.mktemp("data") / "Handwritten digits"
-    return photos(root, [f"digit {label}" for label in range(CLASSES)], IMAGES)
-
-
-@pytest.fixture(scope="module")
-def parity(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Odd digits and even ones, which no line parts."""
-    return photos(tmp_path_factory.mktemp("data") / "parity", ["even", "odd"] * 5, 600)
+    return write_photos(root, [f"digit {label}" for label in range(CLASSES)], IMAGES)
 
 
 @pytest.fixture(scope="module")
