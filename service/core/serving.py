@@ -47,6 +47,8 @@ OpenGraph = Callable[[Bundle, Graph], Runner]
 
 Report = Callable[[Graph, BatchReport], None]
 
+_FOLLOWING = (Graph.CAM, Graph.GRADIENT, Graph.FLOAT)
+
 
 class ServedModel:
     """One bundle, classifying from the start; the graphs that explain follow.
@@ -73,8 +75,7 @@ class ServedModel:
         self._queues: dict[Graph, BatchQueue] = {}
         self._status: dict[Graph, GraphStatus] = {}
         self.classifier = self._start_queue(open_graph(bundle, Graph.MODEL), Graph.MODEL)
-        explaining = dict.fromkeys(method.graph for method in METHODS.values())
-        self._later = [graph for graph in explaining if graph in bundle.manifest.graphs]
+        self._later = [graph for graph in _FOLLOWING if graph in bundle.manifest.graphs]
         for graph in self._later:
             self._status[graph] = GraphStatus(State.LOADING)
         self._loader = Thread(target=self._load_others, name=f"load {bundle}", daemon=True)
@@ -135,9 +136,20 @@ class ServedModel:
                 f"{self.bundle} cannot be explained by {method!r}; "
                 f"possible methods: {self._possible}"
             )
-        graph = METHODS[method].graph
+        return self.runner(METHODS[method].graph)
+
+    def runner(self, graph: Graph) -> Runner:
+        """The queue before one of the graphs.
+
+        Raises:
+            Unsupported: the bundle has not got it.
+            NotReady: the graph is still being loaded.
+            RuntimeFailure: the graph could not be loaded.
+        """
         with self._lock:
-            status = self._status[graph]
+            status = self._status.get(graph)
+            if status is None:
+                raise Unsupported(f"{self.bundle} has no {graph.filename}")
             if status.state is State.READY:
                 return self._queues[graph]
         if status.state is State.LOADING:

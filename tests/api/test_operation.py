@@ -50,7 +50,7 @@ def test_readiness_shows_each_graph_and_its_provider(client: TestClient) -> None
     (model,) = response.json()["models"]
     assert (model["name"], model["version"]) == ("tiny", 1)
     ready = {"state": "ready", "provider": "cpu", "reason": None}
-    assert model["graphs"] == {"model": ready, "gradient": ready, "cam": ready}
+    assert model["graphs"] == dict.fromkeys(["model", "cam", "gradient", "float"], ready)
 
 
 def test_models_are_listed(client: TestClient) -> None:

@@ -77,6 +77,7 @@ def test_it_classifies_while_the_other_graphs_are_being_loaded(tiny_bundle: Bund
         Graph.MODEL: State.READY,
         Graph.GRADIENT: State.LOADING,
         Graph.CAM: State.LOADING,
+        Graph.FLOAT: State.LOADING,
     }
     with pytest.raises(NotReady, match=r"cam\.onnx"):
         model.explainer("gradcam")
