@@ -55,13 +55,14 @@ def read(directory: Path) -> Bundle:
 
 
 def verify(bundle: Bundle, files: Iterable[str] | None = None) -> None:
-    """Compare files (all of them by default) with the manifest's sha256.
+    """Compare files (by default all that make a bundle) with the manifest's sha256.
 
     Raises:
         BundleInvalid: a file is missing, altered, or not in the manifest.
     """
     expected = bundle.manifest.sha256
-    for name in expected if files is None else files:
+    everything = dict.fromkeys([WEIGHTS, GOLDEN, *expected])
+    for name in everything if files is None else files:
         path = bundle.directory / name
         if name not in expected:
             raise BundleInvalid(f"{bundle}: {name} is not in the manifest")

@@ -92,6 +92,11 @@ class GraphSpec(Frozen):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
+    def shape(self, name: str) -> tuple[int | Literal["N"], ...] | None:
+        """The shape of an input or output; None where there is none of that name."""
+        shapes = {each.name: each.shape for each in (*self.inputs, *self.outputs)}
+        return shapes.get(name)
+
 
 class Tolerances(Frozen):
     """How far a provider may be from the golden outputs.
@@ -242,8 +247,13 @@ class Manifest(Frozen):
     def _is_consistent(self) -> Self:
         if Graph.MODEL not in self.graphs:
             raise ValueError("a bundle serves model.onnx, and this one has none")
-        logits = {each.name: each.shape for each in self.graphs[Graph.MODEL].outputs}.get("logits")
-        if logits is None or logits[-1] != len(self.labels):
+        serving = self.graphs[Graph.MODEL]
+        image, logits = serving.shape("image"), serving.shape("logits")
+        if image != ("N", *self.preprocessing.crop, 3):
+            raise ValueError(
+                f"a crop of {self.preprocessing.crop} does not fit images of shape {image}"
+            )
+        if logits != ("N", len(self.labels)):
             raise ValueError(f"{len(self.labels)} labels do not fit logits of shape {logits}")
         missing = [g.filename for g in self.graphs if g.filename not in self.sha256]
         if missing:

@@ -128,6 +128,9 @@ def write_tiny_bundle(directory: Path, model: TinyModel) -> None:
         save(
             helper.make_model(graph, opset_imports=[opset], ir_version=9),
             directory / f"{name}.onnx",
+            save_as_external_data=True,
+            location=bundle.WEIGHTS,
+            size_threshold=64,  # not the axes, which ONNX Runtime wants in the graph
         )
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)

@@ -2,7 +2,7 @@
 
 from models import golden
 from models.bundle import GOLDEN, Bundle
-from models.errors import Unsupported
+from models.errors import BundleInvalid, GoldenMismatch, Unsupported
 from models.manifest import Graph
 from service.runtime.providers import Device
 from service.runtime.session import OnnxSession, open_session
@@ -19,7 +19,8 @@ def open_graph(bundle: Bundle, graph: Graph, device: Device, *, threads: int = 0
 
     Raises:
         Unsupported: the bundle has no such graph.
-        BundleInvalid: the golden file is not valid.
+        BundleInvalid: the golden file is not valid, or the graph takes or gives something
+            else than the manifest says.
         GoldenMismatch: the outputs differ from the bundle's own reference.
         RuntimeFailure: ONNX Runtime cannot load or run the graph.
     """
@@ -27,7 +28,12 @@ def open_graph(bundle: Bundle, graph: Graph, device: Device, *, threads: int = 0
     if graph not in manifest.graphs:
         raise Unsupported(f"{bundle} has no {graph.filename}")
     session = open_session(bundle.graph(graph), device, threads=threads)
+    if session.spec != manifest.graphs[graph]:
+        raise BundleInvalid(f"{bundle}: {graph.filename} has other inputs or outputs than stated")
     reference = golden.read(bundle.directory / GOLDEN)
     outputs = session.run(golden.feeds(reference, graph, session.inputs))
-    golden.compare(graph, outputs, reference, manifest.tolerances)
+    try:
+        golden.compare(graph, outputs, reference, manifest.tolerances)
+    except GoldenMismatch as error:
+        raise GoldenMismatch(f"{bundle}: {error}") from error
     return session

@@ -9,6 +9,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from models.errors import ProviderUnavailable, RuntimeFailure
+from models.manifest import GraphSpec
 from service.core.ports import Arrays
 from service.runtime.providers import Device
 
@@ -22,6 +23,14 @@ _FAILURES: tuple[type[Exception], ...] = (
         if isinstance(kind, type) and issubclass(kind, Exception)
     ),
 )
+
+
+_DTYPES = {
+    "tensor(uint8)": "uint8",
+    "tensor(float16)": "float16",
+    "tensor(float)": "float32",
+    "tensor(int64)": "int64",
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,16 @@ class OnnxSession:
         """
         with _translated():
             return dict(zip(self.outputs, self.session.run(self.outputs, feeds), strict=True))
+
+    @property
+    def spec(self) -> GraphSpec:
+        """What the loaded graph takes and gives, whatever is fetched, as a manifest states it."""
+        return GraphSpec.model_validate(
+            {
+                "inputs": _stated(self.session.get_inputs()),
+                "outputs": _stated(self.session.get_outputs()),
+            }
+        )
 
     def fetching(self, outputs: Sequence[str]) -> "OnnxSession":
         """The same session, copying only some outputs to where Python can see them."""
@@ -75,6 +94,17 @@ def open_session(path: Path, device: Device, *, threads: int = 0) -> OnnxSession
         tuple(spec.name for spec in session.get_inputs()),
         tuple(spec.name for spec in session.get_outputs()),
     )
+
+
+def _stated(nodes: Sequence[onnxruntime.NodeArg]) -> list[dict[str, object]]:
+    return [
+        {
+            "name": node.name,
+            "dtype": _DTYPES.get(node.type, node.type),
+            "shape": [side if isinstance(side, int) else "N" for side in node.shape],
+        }
+        for node in nodes
+    ]
 
 
 @contextmanager

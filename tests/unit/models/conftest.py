@@ -63,6 +63,7 @@ def stage(tmp_path: Path, fields: Fields) -> Callable[..., Bundle]:
         directory.mkdir()
         (directory / "model.onnx").write_bytes(b"graph")
         (directory / bundle.WEIGHTS).write_bytes(weights)
+        (directory / bundle.GOLDEN).write_bytes(b"golden")
         return bundle.write_manifest(directory, fields | changes)
 
     return stage

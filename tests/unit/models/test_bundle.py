@@ -33,6 +33,7 @@ def test_what_was_written_is_read_and_verified(stage: Stage) -> None:
 
 def test_the_manifest_hashes_every_other_file(stage: Stage) -> None:
     assert dict(stage(weights=b"abc").manifest.sha256) == {
+        "golden.npz": hashlib.sha256(b"golden").hexdigest(),
         "model.onnx": hashlib.sha256(b"graph").hexdigest(),
         "weights.bin": hashlib.sha256(b"abc").hexdigest(),
     }
@@ -47,6 +48,16 @@ def test_a_manifest_that_cannot_be_read_is_invalid(tmp_path: Path) -> None:
     (tmp_path / bundle.MANIFEST).mkdir()
     with pytest.raises(BundleInvalid, match=r"manifest\.json cannot be read: Is a directory"):
         bundle.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "golden.npz"])
+def test_what_every_bundle_has_must_be_in_the_manifest(stage: Stage, name: str) -> None:
+    staged = stage()
+    (staged.directory / name).unlink()
+    fields = staged.manifest.model_dump(mode="json", exclude={"sha256"})
+    without = bundle.write_manifest(staged.directory, fields)
+    with pytest.raises(BundleInvalid, match=f"{name} is not in the manifest"):
+        bundle.verify(without)
 
 
 def test_a_missing_file_is_named(stage: Stage) -> None:
@@ -67,8 +78,8 @@ def test_only_the_named_files_are_verified(stage: Stage) -> None:
     staged = stage()
     (staged.directory / "weights.bin").unlink()
     bundle.verify(staged, ["model.onnx"])
-    with pytest.raises(BundleInvalid, match=r"golden\.npz is not in the manifest"):
-        bundle.verify(staged, ["golden.npz"])
+    with pytest.raises(BundleInvalid, match=r"notes\.txt is not in the manifest"):
+        bundle.verify(staged, ["notes.txt"])
 
 
 @pytest.mark.parametrize(

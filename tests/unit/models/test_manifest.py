@@ -9,6 +9,13 @@ from models.manifest import Graph, Manifest
 
 HASHES = {"model.onnx": "0" * 64}
 
+SMALLER = {
+    "resize": 32,
+    "crop": [20, 28],
+    "resampling": "bilinear",
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.5, 0.5, 0.5],
+}
 THRESHOLDS = {"0.8": 0.1, "0.9": 0.3, "0.95": 0.3}
 LAC = {"thresholds": THRESHOLDS}
 RAPS = {"thresholds": THRESHOLDS, "penalty": 0.01, "k_reg": 2}
@@ -41,6 +48,7 @@ def test_a_manifest_survives_json(fields: dict[str, Any]) -> None:
         ({"version": 0}, "greater than or equal to 1"),
         ({"labels": []}, "at least 1"),
         ({"labels": ["cat"]}, "1 labels do not fit logits of shape"),
+        ({"preprocessing": SMALLER}, "does not fit images of shape"),
         ({"tolerances": {"logits": 1e9}}, "less than 1"),
         ({"graphs": {}}, "model.onnx"),
         ({"sha256": {}}, "no sha256 for model.onnx"),

@@ -69,7 +69,7 @@ def test_files_outside_the_manifest_stay_behind(repository: Repository, stage: S
     (staged.directory / "notes.txt").write_text("scratch")
     published = repository.publish(staged.directory)
     names = sorted(path.name for path in published.directory.iterdir())
-    assert names == ["manifest.json", "model.onnx", "weights.bin"]
+    assert names == ["golden.npz", "manifest.json", "model.onnx", "weights.bin"]
 
 
 def test_others_may_read_what_is_published(repository: Repository, stage: Stage) -> None:

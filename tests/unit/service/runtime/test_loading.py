@@ -9,8 +9,8 @@ import pytest
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.errors import GoldenMismatch, RuntimeFailure, Unsupported
-from models.manifest import Graph
+from models.errors import BundleInvalid, GoldenMismatch, RuntimeFailure, Unsupported
+from models.manifest import Graph, TensorSpec
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
 
@@ -56,7 +56,7 @@ def test_a_graph_that_disagrees_with_its_reference_is_refused(bundle: Bundle, ou
     golden = dict(np.load(path))
     golden[output] = np.flip(golden[output], axis=-1)
     np.savez(path, **golden)
-    with pytest.raises(GoldenMismatch, match=output):
+    with pytest.raises(GoldenMismatch, match=rf"^tiny version 1: model\.onnx: {output}"):
         open_graph(rehashed(bundle), Graph.MODEL, CPU)
 
 
@@ -71,3 +71,22 @@ def test_a_bundle_without_the_graph_says_so(bundle: Bundle) -> None:
     without = Bundle(bundle.directory, bundle.manifest.model_copy(update={"graphs": kept}))
     with pytest.raises(Unsupported, match=r"no cam\.onnx"):
         open_graph(without, Graph.CAM, CPU)
+
+
+@pytest.mark.parametrize(
+    ("graph", "changes"),
+    [
+        (Graph.MODEL, {"name": "picture"}),
+        (Graph.FLOAT, {"dtype": "float16"}),
+        (Graph.CAM, {"shape": ["N", 3, 32, 64]}),
+    ],
+)
+def test_a_graph_that_takes_something_else_than_stated_is_refused(
+    tiny_bundle: Bundle, graph: Graph, changes: dict[str, object]
+) -> None:
+    stated = tiny_bundle.manifest.graphs[graph]
+    image = TensorSpec.model_validate(stated.inputs[0].model_dump() | changes)
+    specs = {graph: stated.model_copy(update={"inputs": (image, *stated.inputs[1:])})}
+    other = tiny_bundle.manifest.model_copy(update={"graphs": specs})
+    with pytest.raises(BundleInvalid, match=rf"{graph}\.onnx has other inputs or outputs"):
+        open_graph(Bundle(tiny_bundle.directory, other), graph, CPU)
