@@ -40,6 +40,9 @@ _SWAPPED = frozenset({5, 6, 7, 8})
 _DIRECT_MODES = frozenset({"1", "L", "P", "RGB", "CMYK", "YCbCr"})
 
 
+Box = tuple[float, float, float, float]
+
+
 @dataclass(frozen=True)
 class Limits:
     """What is decoded at all.
@@ -68,6 +71,12 @@ class Photo:
     scale: int = 1
     origin: tuple[float, float] = (0.0, 0.0)
 
+    def place(self, box: Box) -> Box:
+        """Where a box (left, top, right, bottom) of the whole photo lies in `image`."""
+        (x, y), (left, top, right, bottom) = self.origin, box
+        scale = self.scale
+        return (x + left / scale, y + top / scale, x + right / scale, y + bottom / scale)
+
 
 def sniff(data: bytes) -> str:
     """The format that the first bytes announce, as Pillow names it.
@@ -93,11 +102,13 @@ def sniff(data: bytes) -> str:
     raise UnsupportedFormat("this is not a JPEG, PNG, WebP, GIF, BMP or TIFF image")
 
 
-def decode(data: bytes, limits: Limits, *, at_least: int | None = None) -> Photo:
+def decode(
+    data: bytes, limits: Limits, *, shorter: int | None = None, longer: int | None = None
+) -> Photo:
     """Decode the first frame, upright, in RGB, with transparent parts on white.
 
-    With `at_least`, a JPEG is decoded at 1/2, 1/4 or 1/8 scale where its shorter side
-    still has that many pixels.
+    With `shorter` or `longer`, a JPEG is decoded at 1/2, 1/4 or 1/8 scale where that side
+    still has so many pixels.
 
     Raises:
         EmptyImage: there are no bytes.
@@ -109,7 +120,7 @@ def decode(data: bytes, limits: Limits, *, at_least: int | None = None) -> Photo
     with _translated(form), Image.open(BytesIO(data), formats=(form,)) as stored:
         header_size = stored.size
         _check_size(header_size, limits)
-        scale = _reduce(stored, at_least) if form == "JPEG" and at_least is not None else 1
+        scale = _reduce(stored, shorter, longer) if form == "JPEG" else 1
         stored.load()
         orientation = _orientation(stored)
         image = _to_rgb(stored)
@@ -159,10 +170,16 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
         raise ImageTooLarge(f"a side of {max(size)} pixels is longer than the {MAX_SIDE} allowed")
 
 
-def _reduce(stored: Image.Image, at_least: int) -> int:
+def _reduce(stored: Image.Image, shorter: int | None, longer: int | None) -> int:
     """Have a JPEG decoded at reduced scale; return the divisor."""
-    width = stored.width
-    drafted = stored.draft(None, (at_least, at_least))
+    width, height = stored.size
+    if shorter is not None:
+        least = (shorter, shorter)
+    elif longer is not None:
+        least = (longer, 1) if width >= height else (1, longer)
+    else:
+        return 1
+    drafted = stored.draft(None, least)
     return 1 if drafted is None else round(width / drafted[1][2])
 
 

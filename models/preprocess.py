@@ -13,7 +13,7 @@ from PIL import Image
 
 from models import photo
 from models.manifest import Preprocessing, Resampling
-from models.photo import DEFAULT_LIMITS, Limits
+from models.photo import DEFAULT_LIMITS, Box, Limits
 
 # A JPEG is decoded at reduced scale only down to this many times `resize`; what that does
 # to answers is measured in benchmarks/results/scaled_decoding.md.
@@ -25,8 +25,6 @@ _FILTERS = {
     Resampling.BICUBIC: Image.Resampling.BICUBIC,
     Resampling.LANCZOS: Image.Resampling.LANCZOS,
 }
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -60,28 +58,17 @@ def preprocess(
         CorruptImage: the content is broken or cut off.
         ImageTooLarge: more pixels than `limits` allow.
     """
-    at_least = None if margin is None else ceil(margin * preprocessing.resize)
-    decoded = photo.decode(data, limits, at_least=at_least)
+    shorter = None if margin is None else ceil(margin * preprocessing.resize)
+    decoded = photo.decode(data, limits, shorter=shorter)
     box = crop_box(decoded.size, preprocessing)
-    (x, y), scale = decoded.origin, decoded.scale
-    left, top, right, bottom = box
     height, width = preprocessing.crop
     # Resizing only the part that the crop shows equals resizing all and cropping.
     pixels = decoded.image.resize(
         (width, height),
         _FILTERS[preprocessing.resampling],
-        box=(x + left / scale, y + top / scale, x + right / scale, y + bottom / scale),
+        box=decoded.place(box),
     )
     return Crop(np.asarray(pixels), decoded.size, box, decoded.format)
-
-
-def upright_photo(data: bytes, limits: Limits = DEFAULT_LIMITS) -> npt.NDArray[np.uint8]:
-    """The whole photo that `Crop.box` refers to: uint8 [H, W, 3], RGB, upright.
-
-    Raises:
-        ImageError: as `preprocess`.
-    """
-    return np.asarray(photo.decode(data, limits).image)
 
 
 def crop_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:

