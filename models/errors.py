@@ -5,7 +5,7 @@ SeeWhyError
 ├── ImageError                 what was sent cannot be used as an image
 │   ├── EmptyImage             no bytes at all
 │   ├── UnsupportedFormat      not JPEG, PNG, WebP, GIF, BMP or TIFF
-│   ├── CorruptImage           the format is known, the content is broken or cut off
+│   ├── CorruptImage           the content is broken or cut off
 │   └── ImageTooLarge          more bytes or more pixels than allowed
 ├── InvalidRequest             the request is malformed, or a parameter is out of its range
 │   ├── UnknownClass           a target names no class of the model
@@ -45,7 +45,7 @@ class UnsupportedFormat(ImageError):
 
 
 class CorruptImage(ImageError):
-    """The format is known, the content is broken or cut off."""
+    """The content is broken or cut off."""
 
 
 class ImageTooLarge(ImageError):

@@ -38,9 +38,13 @@ async def answer(
         "model": {"name": manifest.name, "version": manifest.version},
     }
     ids = [f"{request_id}/{position}" for position in range(len(upload.images))]
+
+    async def answer_at(position: int) -> Answer:
+        return await answer_one(ids[position], upload.image(position))
+
     if len(ids) == 1:
-        return {**head, **await answer_one(ids[0], upload.images[0])}
-    outcomes = await asyncio.gather(*map(answer_one, ids, upload.images), return_exceptions=True)
+        return {**head, **await answer_at(0)}
+    outcomes = await asyncio.gather(*map(answer_at, range(len(ids))), return_exceptions=True)
     return {
         **head,
         "results": [

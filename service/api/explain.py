@@ -65,7 +65,7 @@ async def _numbers(request: Request, asked: ImageRequest[ExplainOptions], room: 
 
 
 async def _picture(request: Request, asked: ImageRequest[ExplainOptions], room: Room) -> Response:
-    service, (image,) = parts.of(request), asked.upload.images
+    service, image = parts.of(request), asked.upload.image(0)
     explained = await explain_image(service, room, asked.model, asked.options, image)
     drawn = await asyncio.wrap_future(
         room.submit(presentation.picture, image, service.photo_limits, explained)

@@ -13,7 +13,14 @@ from pydantic_core import from_json
 from starlette.datastructures import Headers, QueryParams, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from models.errors import EmptyImage, ImageTooLarge, InvalidRequest, UnsupportedFormat
+from models.errors import (
+    CorruptImage,
+    EmptyImage,
+    ImageError,
+    ImageTooLarge,
+    InvalidRequest,
+    UnsupportedFormat,
+)
 from service.api.problems import first_problem
 from service.api.schemas import Options
 
@@ -33,10 +40,24 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Upload:
-    """Encoded images, in order, and the options that came with them in the body."""
+    """Encoded images, in order, and the options that came with them in the body.
 
-    images: tuple[bytes, ...]
+    What could not be read as an image has its error in its place.
+    """
+
+    images: tuple[bytes | ImageError, ...]
     options: dict[str, Any] = field(default_factory=dict)
+
+    def image(self, position: int) -> bytes:
+        """One of the images.
+
+        Raises:
+            ImageError: it could not be read.
+        """
+        found = self.images[position]
+        if isinstance(found, ImageError):
+            raise found
+        return found
 
 
 def options_of(kind: type[Asked], query: QueryParams, upload: Upload) -> Asked:
@@ -124,13 +145,17 @@ def _from_json(body: bytes) -> Upload:
     except ValidationError as error:
         problems = error.errors(include_input=False)
         raise InvalidRequest(f"JSON body: {first_problem(problems)}") from error
-    images = []
-    for position, image in enumerate(parsed.images):
-        try:
-            images.append(base64.b64decode(image.data, validate=True))
-        except (binascii.Error, ValueError) as error:
-            raise InvalidRequest(f"images.{position}.data is not base64: {error}") from error
-    return Upload(tuple(images), parsed.model_extra or {})
+    return Upload(
+        tuple(_from_base64(each.data) for each in parsed.images), parsed.model_extra or {}
+    )
+
+
+def _from_base64(text: str) -> bytes | ImageError:
+    try:
+        # Encoders wrap long lines (RFC 2045, section 6.8).
+        return base64.b64decode(text.encode("ascii").translate(None, b"\r\n"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        return CorruptImage(f"the image is not base64: {error}")
 
 
 class _Parser(MultiPartParser):

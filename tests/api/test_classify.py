@@ -84,7 +84,8 @@ def test_json_holds_base64_images_and_options(client: TestClient, red_left: byte
     several = client.post("/classify", json={"images": [image, image], "top_k": 1}).json()
     Classifications.model_validate(several, extra="forbid")
     assert [r["predictions"][0]["label"] for r in several["results"]] == ["red", "red"]
-    one = client.post("/classify", json={"images": [image]}).json()
+    wrapped = {"data": base64.encodebytes(red_left).decode()}
+    one = client.post("/classify", json={"images": [wrapped]}).json()
     assert one["predictions"][0]["label"] == "red"
 
 
