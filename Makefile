@@ -56,11 +56,11 @@ default-bundle: $(development) ## make the default bundle again, into build/zoo
 		--repository build/zoo
 
 # Both locks agree: serving is resolved under the constraints of all.
-compile := uv pip compile pyproject.toml --quiet --group build --upgrade --universal \
+compile := $(bin)/uv pip compile pyproject.toml --quiet --group build --upgrade --universal \
 	--python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate \
 	--custom-compile-command "make lock"
 
-lock: ## refresh requirements/*.txt (needs uv)
+lock: $(development) ## refresh requirements/*.txt
 	$(compile) --all-extras --output-file requirements/all.txt
 	$(compile) --constraint requirements/all.txt --output-file requirements/serving.txt
 

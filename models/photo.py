@@ -4,6 +4,7 @@ This is the only file that lets Pillow open anything. The first bytes decide the
 the header decides the size, and only then are pixels decoded.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from models.errors import CorruptImage, EmptyImage, ImageError, ImageTooLarge, U
 MAX_SIDE = 65_535
 
 BACKGROUND = (255, 255, 255)
+
+# `_check_size` refuses what is too large; Pillow would warn on stderr before it could.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _UPRIGHT = {  # EXIF orientation -> what turns the stored photo upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -150,12 +154,12 @@ def _translated(form: str) -> Iterator[None]:
         yield
     except ImageError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise ImageTooLarge(f"the {form} claims more pixels than any photo has") from error
     except MemoryError as error:
         raise ImageTooLarge(f"there is not enough memory to decode this {form}") from error
     except UnidentifiedImageError as error:
-        raise CorruptImage(f"the {form} has a broken header") from error
+        raise CorruptImage(f"the {form} has a broken header, or unusual pixels") from error
     except Exception as error:
         raise CorruptImage(f"the {form} is broken or cut off: {error}") from error
 

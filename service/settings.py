@@ -1,9 +1,10 @@
 """What can be set, from the environment or by the command line; docs/service.md lists it."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -62,6 +63,20 @@ class Settings(BaseSettings):
     shutdown_seconds: Count = Field(
         default=30, description="how long requests in flight may take once a shutdown begins"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_every_variable(cls, given: dict[str, Any]) -> dict[str, Any]:
+        prefix = cls.model_config["env_prefix"]
+        for name in os.environ:
+            if (
+                name.startswith(prefix)
+                and name.removeprefix(prefix).lower() not in cls.model_fields
+            ):
+                raise PydanticCustomError(
+                    "unknown_variable", "{name} is no setting", {"name": name}
+                )
+        return given
 
     @field_validator("queue_size")
     @classmethod

@@ -31,6 +31,12 @@ class Metrics:
             ["route"],
             registry=registry,
         )
+        self._failed_images = Counter(
+            "seewhy_failed_images_total",
+            "Images that failed alone, in a request that was answered.",
+            ["route", "error"],
+            registry=registry,
+        )
         self._stages = Histogram(
             "seewhy_stage_seconds",
             "Time by stage: of each image read, decode, queue, inference, explain; "
@@ -60,6 +66,10 @@ class Metrics:
         self._stages.labels(route, "total").observe(seconds)
         if outcome == "Overloaded":
             self._rejected.labels(route).inc()
+
+    def failed_image(self, route: str, error: str) -> None:
+        """One of several images has an error in its place."""
+        self._failed_images.labels(route, error).inc()
 
     def stage(self, route: str, stage: str, seconds: float) -> None:
         """A stage of an image is over."""

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from importlib.metadata import version as version_of
+from typing import Annotated
 
 import typer
 
@@ -44,12 +46,12 @@ def run(arguments: list[str]) -> int:
 
 def _application() -> typer.Typer:
     application = typer.Typer(
-        help="Classify images and see why.",
         epilog=epilog("seewhy classify cat.jpg"),
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    application.callback()(_options)
     application.command(epilog=epilog("seewhy serve --port 8080", ALL))(serve)
     application.command(epilog=epilog("seewhy classify cat.jpg dog.png --top-k 3"))(classify)
     application.command(epilog=epilog("seewhy explain cat.jpg -o heat.png"))(explain)
@@ -60,3 +62,18 @@ def _application() -> typer.Typer:
     application.command(epilog=epilog(f"seewhy compare photos {pair} -o compared.html"))(compare)
     application.add_typer(models_group(), name="models")
     return application
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
+    if asked:
+        print(version_of("seewhy"))
+        raise typer.Exit
+
+
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show it.")
+    ] = False,
+) -> None:
+    """Classify images and see why."""

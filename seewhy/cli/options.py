@@ -79,6 +79,5 @@ def settings(**given: Any) -> Settings:
     except ValidationError as error:
         problem = error.errors()[0]
         setting = "_".join(str(part) for part in problem["loc"])
-        raise typer.BadParameter(
-            f"{setting} (SEEWHY_{setting.upper()}): {problem['msg']}"
-        ) from error
+        where = f"{setting} (SEEWHY_{setting.upper()}): " if setting else ""
+        raise typer.BadParameter(f"{where}{problem['msg']}") from error

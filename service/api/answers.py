@@ -48,7 +48,7 @@ async def answer(
     return {
         **head,
         "results": [
-            _in_place(outcome, image_id, request_id)
+            _in_place(request, outcome, image_id)
             for image_id, outcome in zip(ids, outcomes, strict=True)
         ],
     }
@@ -63,9 +63,14 @@ def timings(request: Request, stages: Mapping[str, float]) -> dict[str, float]:
     return {stage: round(1000 * s, 3) for stage, s in {**stages, "total": total}.items()}
 
 
-def _in_place(outcome: Answer | BaseException, image_id: str, request_id: str) -> Answer:
+def _in_place(request: Request, outcome: Answer | BaseException, image_id: str) -> Answer:
     if isinstance(outcome, ImageError):
-        return {"image_id": image_id, "error": problems.describe(outcome, request_id)}
+        route, error = request.scope["route"].path, type(outcome).__name__
+        parts.of(request).metrics.failed_image(route, error)
+        return {
+            "image_id": image_id,
+            "error": problems.describe(outcome, request.state.request_id),
+        }
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome

@@ -33,7 +33,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str | None = Field(None, description="Name of the model; the default one if left out.")
+    model: str | None = Field(
+        None, min_length=1, description="Name of the model; the default one if left out."
+    )
     version: Count | None = Field(None, description="Its version; the current one if left out.")
 
 

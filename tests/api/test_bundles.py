@@ -52,6 +52,16 @@ def test_a_calibrated_bundle_divides_its_logits_by_its_temperature(
     assert after[0]["probability"] / after[1]["probability"] == pytest.approx(ratio**0.5)
 
 
+def test_an_explanation_states_the_calibrated_probability(
+    tmp_path: Path, tiny_bundle: Bundle, red_left: bytes
+) -> None:
+    with client_of(tmp_path, tiny_bundle, calibration={"temperature": 2.0}) as client:
+        classified = client.post("/classify", content=red_left).json()
+        explained = client.post("/explain", content=red_left).json()
+    stated = explained["explanation"]["target"]["probability"]
+    assert stated == pytest.approx(classified["predictions"][0]["probability"])
+
+
 def test_a_bundle_without_gradients_says_what_is_possible(
     tmp_path: Path, tiny_bundle: Bundle, red_left: bytes, only_forward: dict[str, Any]
 ) -> None:

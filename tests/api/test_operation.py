@@ -90,6 +90,17 @@ def test_requests_are_counted_by_route_model_and_outcome(
     assert [after[k] - before.get(k, 0) for k in (good, bad, lost)] == [1, 1, 1]
 
 
+def test_an_image_that_fails_alone_is_counted(client: TestClient, red_left: bytes) -> None:
+    failed = key("seewhy_failed_images_total", route="/classify", error="UnsupportedFormat")
+    before = samples(client).get(failed, 0)
+    client.post("/classify", files=[("images", red_left), ("images", b"text")])
+    assert samples(client)[failed] == before + 1
+
+
+def test_the_root_leads_to_the_documentation(client: TestClient) -> None:
+    assert client.get("/", follow_redirects=False).headers["Location"] == "/docs"
+
+
 def test_stages_and_batches_are_measured(client: TestClient, red_left: bytes) -> None:
     before = samples(client)
     client.post("/explain?method=gradient", content=red_left)

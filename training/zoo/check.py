@@ -91,11 +91,7 @@ def check(name: str) -> Row:
         ExportError: it cannot be exported.
     """
     chosen = backbone(name)
-    size = chosen.preprocessing.crop
-    torch.manual_seed(0)
-    network = Instrumented(chosen.build(CLASSES), chosen, chosen.preprocessing).eval()
-    randomize(network, example(chosen.preprocessing, 4, seed=1))
-    network.requires_grad_(requires_grad=False)  # weights are constants here
+    network = random_network(chosen)
     exact = in_float64(network)
     problems = [
         Problem.draw(chosen, batch, classes=CLASSES, seed=100 + number)
@@ -103,7 +99,9 @@ def check(name: str) -> Row:
     ]
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
-        weights_file.save(graphs.build(network, chosen.layout, size), directory)
+        weights_file.save(
+            graphs.build(network, chosen.layout, chosen.preprocessing.crop), directory
+        )
         first = problems[0]
         model, model_megabytes = _opened(directory, Graph.MODEL, {"image": first.pixels})
         gradient, gradient_megabytes = _opened(directory, Graph.GRADIENT, first.feeds)
@@ -120,6 +118,14 @@ def check(name: str) -> Row:
         gradient64=_float64_error(chosen, network, exact, problems[BATCHES.index(3)]),
         **times,
     )
+
+
+def random_network(chosen: Backbone) -> Instrumented:
+    """The backbone with seeded random weights (see `randomize`), which are constants."""
+    torch.manual_seed(0)
+    network = Instrumented(chosen.build(CLASSES), chosen, chosen.preprocessing).eval()
+    randomize(network, example(chosen.preprocessing, 4, seed=1))
+    return network.requires_grad_(requires_grad=False)
 
 
 def _opened(directory: Path, graph: Graph, feeds: Arrays) -> tuple[OnnxSession, float]:

@@ -24,6 +24,12 @@ def test_settings_out_of_range_are_refused(
         Settings()
 
 
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEWHY_REPOSITRY", "/srv/models")
+    with pytest.raises(ValueError, match="SEEWHY_REPOSITRY is no setting"):
+        Settings()
+
+
 def test_a_queue_that_the_largest_request_never_fits_is_refused() -> None:
     with pytest.raises(ValueError, match=r"queue_size\n.*at least max_images, 32"):
         Settings(queue_size=8)

@@ -46,6 +46,12 @@ def test_only_overload_counts_as_turned_away(metrics: Metrics) -> None:
     assert samples(metrics, "seewhy_rejected_requests_total") == {("/classify",): 1}
 
 
+def test_images_that_fail_alone_are_counted_by_error(metrics: Metrics) -> None:
+    metrics.failed_image("/classify", "CorruptImage")
+
+    assert samples(metrics, "seewhy_failed_images_total") == {("CorruptImage", "/classify"): 1}
+
+
 def test_a_request_s_time_and_its_stages_are_told_apart(metrics: Metrics) -> None:
     metrics.stage("/classify", "decode", 0.002)
     metrics.request("/classify", "tiny", "ok", 0.02)

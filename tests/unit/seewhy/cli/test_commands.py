@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ def no_photo(tmp_path: Path) -> Path:
     file = tmp_path / "notes.txt"
     file.write_text("not a photo")
     return file
+
+
+def test_it_tells_its_version() -> None:
+    done = seewhy("--version")
+
+    assert (done.returncode, done.stdout.strip()) == (0, version("seewhy"))
 
 
 def test_help_names_every_command_and_the_exit_codes() -> None:
