@@ -8,7 +8,7 @@ from models.errors import BundleError
 from models.repository import Repository
 from service.api import parts, problems
 from service.api.documentation import PROBLEMS
-from service.api.schemas import ModelDetails, ModelList
+from service.api.schemas import ModelDetails, ModelList, VersionQuery
 from service.core.catalogue import Catalogue
 
 router = APIRouter(tags=["models"])
@@ -23,11 +23,11 @@ def list_models(request: Request) -> dict[str, Any]:
 
 @router.get("/models/{name}", summary="One model", response_model=ModelDetails, responses=PROBLEMS)
 def show_model(
-    request: Request, name: str, version: Annotated[int | None, Query(ge=1)] = None
+    request: Request, name: str, asked: Annotated[VersionQuery, Query()]
 ) -> dict[str, Any]:
     """A model and the manifest of one of its versions, the current one by default."""
     catalogue = parts.of(request).catalogue
-    manifest = catalogue.repository.open(name, version).manifest
+    manifest = catalogue.repository.open(name, asked.version).manifest
     return {**_summary(catalogue, name), "manifest": manifest.model_dump(mode="json")}
 
 

@@ -39,6 +39,14 @@ class Options(BaseModel):
     version: Count | None = Field(None, description="Its version; the current one if left out.")
 
 
+class VersionQuery(BaseModel):
+    """Which version of a model is meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int | None = Field(None, ge=1, description="The current one if left out.")
+
+
 class ClassifyOptions(Options):
     """Options of `POST /classify`."""
 

@@ -193,6 +193,7 @@ def test_unknown_routes_are_problems_too(
         ("/models/nobody", 404, "Bundle not found"),
         ("/models/tiny?version=9", 404, "Bundle not found"),
         ("/models/tiny?version=x", 422, "Invalid request"),
+        ("/models/tiny?versoin=1", 422, "Invalid request"),
     ],
 )
 def test_unknown_models_cannot_be_shown(

@@ -97,6 +97,16 @@ def test_the_top_five_are_those_of_the_original(
     assert [p["probability"] for p in found] == pytest.approx(expected.values.tolist(), rel=1e-3)
 
 
+def test_as_many_photos_are_recognised_as_the_readme_says(client: TestClient) -> None:
+    ranks = []
+    for photo in PHOTOS:
+        found = client.post("/classify", content=photo.read_bytes()).json()["predictions"]
+        label = int(photo.stem.rpartition("_")[2])
+        ranks += [rank for rank, each in enumerate(found) if each["index"] == label]
+    top_1, top_5 = ranks.count(0), len(ranks)
+    assert (top_1, top_5) == (18, 19)
+
+
 @pytest.mark.parametrize("photo", PHOTOS[:3], ids=lambda photo: photo.stem)
 def test_the_gradient_map_is_autograds(
     client: TestClient, original: torch.nn.Module, preprocessing: Preprocessing, photo: Path

@@ -243,10 +243,11 @@ def test_answers_equal_those_of_timms_own_transform(lite0: torch.nn.Module) -> N
     assert right >= 16
 
 
-def test_reduced_scale_keeps_the_answers(lite0: torch.nn.Module) -> None:
+@pytest.mark.parametrize("side", [2000, pytest.param(3464, marks=pytest.mark.slow)])
+def test_reduced_scale_keeps_the_answers(lite0: torch.nn.Module, side: int) -> None:
     same = 0
     for path in PHOTOS:
-        large = Image.open(path).convert("RGB").resize((2000, 2000), Image.Resampling.BICUBIC)
+        large = Image.open(path).convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
         data = encode(large, "JPEG", quality=90)
         reduced, full = preprocess(data, LITE0), preprocess(data, LITE0, margin=None)
         same += answer(lite0, reduced.pixels) == answer(lite0, full.pixels)

@@ -18,8 +18,9 @@ from training.zoo.accuracy import median_ratio
 Exported = Any
 Export = Callable[[str], Exported]
 
-TIES = 1e-4
-"""How much cosine may lie between two float32 programs that break ties differently."""
+TIES = 2e-5
+"""How much cosine may lie between the medians of two float32 programs on six images: twice what
+ties cost EfficientNet-Lite0, the worst of these, and seven orders more than rounding costs."""
 
 SMALL = ("lenet5", "mlp", "linear")
 ORDINARY = (
@@ -70,8 +71,11 @@ def test_float32_gradients_are_as_good_as_those_of_pytorch(exported: Export, nam
 
 
 @every_backbone
-def test_gradients_in_double_precision_are_exact(exported: Export, name: str) -> None:
-    backbone, images = exported(name), slice(0, 2)
+@pytest.mark.parametrize("images", [slice(0, 1), slice(1, 3)], ids=["one", "two"])
+def test_gradients_in_double_precision_are_exact(
+    exported: Export, name: str, images: slice
+) -> None:
+    backbone = exported(name)
     feeds = {
         key: values.astype(np.float64) for key, values in backbone.problem.of(images).feeds.items()
     }
