@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import models
+from service.logs import LogFormat
 from service.runtime.providers import Provider
 
 Count = Annotated[int, Field(ge=1)]
@@ -59,6 +60,10 @@ class Settings(BaseSettings):
     )
     explain_threads: Count = Field(
         default=4, description="threads that make explanations from what the graphs compute"
+    )
+    log_format: LogFormat = Field(
+        default=LogFormat.AUTO,
+        description="a line of the log: `text`, `json`, or `auto`: text on a terminal, else JSON",
     )
     shutdown_seconds: Count = Field(
         default=30, description="how long requests in flight may take once a shutdown begins"

@@ -1,11 +1,11 @@
 """`seewhy serve`: the service on a port."""
 
-import logging
 from typing import Annotated
 
 import typer
 
 from seewhy.cli.options import ProviderOption, RepositoryOption, settings
+from service import logs
 from service.server import serve as run
 
 
@@ -21,5 +21,6 @@ def serve(
     provider: ProviderOption = None,
 ) -> None:
     """Serve models over HTTP until interrupted."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    run(settings(repository=repository, host=host, port=port, provider=provider))
+    chosen = settings(repository=repository, host=host, port=port, provider=provider)
+    logs.configure(chosen.log_format)
+    run(chosen)

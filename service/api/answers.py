@@ -59,6 +59,8 @@ def timings(request: Request, stages: Mapping[str, float]) -> dict[str, float]:
     metrics = parts.of(request).metrics
     for stage, seconds in stages.items():
         metrics.stage(request.scope["route"].path, stage, seconds)
+        spent = request.state.stages
+        spent[stage] = spent.get(stage, 0.0) + seconds
     total = time.perf_counter() - request.state.started
     return {stage: round(1000 * s, 3) for stage, s in {**stages, "total": total}.items()}
 

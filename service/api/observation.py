@@ -3,12 +3,14 @@
 import logging
 import re
 import time
+from urllib.parse import quote
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api import problems
+from service.logs import FIELDS
 from service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -16,6 +18,10 @@ logger = logging.getLogger(__name__)
 REQUEST_ID = "X-Request-ID"
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# W3C Trace Context, section 3.2; version ff and ids of zeros alone are invalid.
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
 _INTERNAL = 500
 
 
@@ -35,13 +41,13 @@ class Observation:
         given = Headers(scope=scope).get(REQUEST_ID, "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex
         state = scope.setdefault("state", {})
-        state.update(request_id=request_id, started=started, model="", outcome="ok")
-        answering = False
+        state.update(request_id=request_id, started=started, model="", outcome="ok", stages={})
+        answering, status = False, problems.CLIENT_CLOSED_REQUEST
 
         async def send_with_id(message: Message) -> None:
-            nonlocal answering
+            nonlocal answering, status
             if message["type"] == "http.response.start":
-                answering = True
+                answering, status = True, message["status"]
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
@@ -59,3 +65,25 @@ class Observation:
             route = getattr(scope.get("route"), "path", "unknown")
             seconds = time.perf_counter() - started
             self._metrics.request(route, state["model"], state["outcome"], seconds)
+            _log(scope, status, seconds)
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    """One line for a request that is over."""
+    # Quoted again, for a line break in a path would forge a line.
+    method, path, state = scope["method"], quote(scope["path"]), scope["state"]
+    message = f"{method} {path} {status} {state['outcome']} {1000 * seconds:.1f} ms"
+    fields = {
+        "request_id": state["request_id"],
+        "method": method,
+        "path": path,
+        "status": status,
+        "outcome": state["outcome"],
+        "model": state["model"],
+        "total_ms": round(1000 * seconds, 3),
+        "stages_ms": {name: round(1000 * spent, 3) for name, spent in state["stages"].items()},
+    }
+    parent = Headers(scope=scope).get("traceparent", "")
+    if _TRACEPARENT.fullmatch(parent):
+        fields["traceparent"] = parent
+    logger.info("%s", message, extra={FIELDS: fields})

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -22,6 +23,7 @@ from service.api.schemas import (
     Readiness,
 )
 from service.app import create_app
+from service.logs import FIELDS
 from service.settings import Settings
 
 
@@ -95,6 +97,53 @@ def test_an_image_that_fails_alone_is_counted(client: TestClient, red_left: byte
     before = samples(client).get(failed, 0)
     client.post("/classify", files=[("images", red_left), ("images", b"text")])
     assert samples(client)[failed] == before + 1
+
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+    """What the only line about a request says."""
+    (line,) = (vars(record) for record in caplog.records if hasattr(record, FIELDS))
+    return {"message": line["message"], **line[FIELDS]}
+
+
+def test_a_request_is_one_line_of_the_log(
+    client: TestClient, red_left: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    response = client.post("/classify", content=red_left, headers={"traceparent": PARENT})
+
+    line = logged(caplog)
+    assert line["message"].startswith("POST /classify 200 ok ")
+    assert line["request_id"] == response.headers["X-Request-ID"]
+    assert (line["traceparent"], line["model"], line["outcome"]) == (PARENT, "tiny", "ok")
+    stages = line["stages_ms"]
+    assert set(stages) == {"read", "decode", "queue", "inference"}
+    assert sum(stages.values()) < line["total_ms"]
+
+
+@pytest.mark.parametrize(
+    "parent", ["", "00-0-0-01", PARENT.upper(), PARENT.replace("00-", "ff-", 1)]
+)
+def test_an_invalid_traceparent_is_not_logged(
+    client: TestClient, caplog: pytest.LogCaptureFixture, parent: str
+) -> None:
+    caplog.set_level("INFO")
+    client.get("/healthz", headers={"traceparent": parent})
+
+    assert "traceparent" not in logged(caplog)
+
+
+def test_a_path_cannot_forge_a_line_of_the_log(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    client.get("/a%0Aforged")
+
+    line = logged(caplog)
+    assert line["message"].startswith("GET /a%0Aforged 404 Not Found")
+    assert line["path"] == "/a%0Aforged"
 
 
 def test_the_root_leads_to_the_documentation(client: TestClient) -> None:
