@@ -63,6 +63,7 @@ compile := $(bin)/uv pip compile pyproject.toml --quiet --group build --upgrade 
 lock: $(development) ## refresh requirements/*.txt
 	$(compile) --all-extras --output-file requirements/all.txt
 	$(compile) --constraint requirements/all.txt --output-file requirements/serving.txt
+	$(compile) --constraint requirements/all.txt --extra gpu --output-file requirements/gpu.txt
 
 clean: ## remove .venv and everything that was built
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -32,6 +32,15 @@ def test_every_file_that_a_document_links_to_exists(document: Path) -> None:
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
+def test_every_alert_is_documented() -> None:
+    rules = (ROOT / "deploy" / "prometheus" / "rules.yml").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    alerts = re.findall(r"- alert: (\w+)", rules)
+
+    assert alerts
+    assert [alert for alert in alerts if f"`{alert}`" not in page] == []
+
+
 def test_the_index_lists_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     pages = sorted(page.name for page in ROOT.glob("docs/*.md") if page.name != "README.md")

@@ -1,0 +1,197 @@
+"""The Grafana dashboards as a list of questions; writes dashboards/*.json.
+
+python deploy/grafana/dashboards.py
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "dashboards"
+
+PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
+WIDTH, HEIGHT, COLUMNS = 8, 8, 24
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A question, and the queries that answer it: PromQL by legend."""
+
+    title: str
+    queries: dict[str, str]
+    unit: str
+    kind: str = "timeseries"
+    largest: float | None = None
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """Panels under a title; `uid` is part of the dashboard's address."""
+
+    uid: str
+    title: str
+    panels: list[Panel] = field(default_factory=list)
+
+
+CLASSIFY = 'route="/classify"'
+RATE = "$__rate_interval"
+
+
+def quantiles(selector: str) -> dict[str, str]:
+    """The 50th, 95th and 99th percentile of a stage."""
+    return {
+        f"p{percent}": f"histogram_quantile({percent / 100:g}, sum by (le) "
+        f"(rate(seewhy_stage_seconds_bucket{{{selector}}}[{RATE}])))"
+        for percent in (50, 95, 99)
+    }
+
+
+OVERVIEW = Dashboard(
+    "seewhy-overview",
+    "SeeWhy: overview",
+    [
+        Panel(
+            "Requests",
+            {"{{route}}": f"sum by (route) (rate(seewhy_requests_total[{RATE}]))"},
+            "reqps",
+        ),
+        Panel(
+            "Share of requests that failed",
+            {
+                "over 5 minutes": "seewhy:errors:ratio_rate5m",
+                "over an hour": "seewhy:errors:ratio_rate1h",
+            },
+            "percentunit",
+            largest=1,
+        ),
+        Panel("How long /classify takes", quantiles(f'{CLASSIFY}, stage="total"'), "s"),
+        Panel(
+            "Outcomes that are not ok",
+            {
+                "{{route}} {{outcome}}": "sum by (route, outcome) "
+                f'(rate(seewhy_requests_total{{outcome!="ok"}}[{RATE}]))'
+            },
+            "reqps",
+        ),
+        Panel(
+            "Where a request's time goes",
+            {
+                "{{stage}}": "sum by (stage) "
+                f'(rate(seewhy_stage_seconds_sum{{{CLASSIFY}, stage!="total"}}[{RATE}]))'
+                " / on () group_left sum "
+                f'(rate(seewhy_stage_seconds_count{{{CLASSIFY}, stage="total"}}[{RATE}]))'
+            },
+            "s",
+        ),
+        Panel(
+            "Images that failed alone",
+            {"{{error}}": f"sum by (error) (rate(seewhy_failed_images_total[{RATE}]))"},
+            "ops",
+        ),
+        Panel(
+            "What is served",
+            {"{{model}} {{version}} on {{provider}}": "seewhy_bundle_info"},
+            "short",
+            kind="stat",
+        ),
+    ],
+)
+
+CAPACITY = Dashboard(
+    "seewhy-capacity",
+    "SeeWhy: capacity",
+    [
+        Panel("Images waiting", {"{{model}} {{graph}}": "seewhy_queue_rows"}, "short"),
+        Panel(
+            "How long images wait",
+            quantiles('stage="queue"'),
+            "s",
+        ),
+        Panel(
+            "Turned away",
+            {"{{route}}": f"sum by (route) (rate(seewhy_rejected_requests_total[{RATE}]))"},
+            "reqps",
+        ),
+        Panel(
+            "Images in a batch",
+            {
+                "{{graph}}": f"sum by (graph) (rate(seewhy_batch_rows_sum[{RATE}])) / "
+                f"sum by (graph) (rate(seewhy_batch_rows_count[{RATE}]))"
+            },
+            "short",
+        ),
+        Panel(
+            "How long a batch takes",
+            {
+                "{{graph}}": f"sum by (graph) (rate(seewhy_batch_seconds_sum[{RATE}])) / "
+                f"sum by (graph) (rate(seewhy_batch_seconds_count[{RATE}]))"
+            },
+            "s",
+        ),
+        Panel(
+            "Images run",
+            {"{{graph}}": f"sum by (graph) (rate(seewhy_batch_rows_sum[{RATE}]))"},
+            "ops",
+        ),
+        Panel(
+            "Processor time",
+            {"cores": f"sum(rate(process_cpu_seconds_total[{RATE}]))"},
+            "short",
+        ),
+        Panel("Memory", {"resident": "sum(process_resident_memory_bytes)"}, "bytes"),
+        Panel("Open files", {"open": "sum(process_open_fds)"}, "short"),
+    ],
+)
+
+DASHBOARDS = (OVERVIEW, CAPACITY)
+
+
+def rendered(dashboard: Dashboard) -> str:
+    """A dashboard as Grafana reads it."""
+    page: dict[str, Any] = {
+        "uid": dashboard.uid,
+        "title": dashboard.title,
+        "tags": ["seewhy"],
+        "schemaVersion": 39,
+        "editable": False,
+        "refresh": "15s",
+        "time": {"from": "now-1h", "to": "now"},
+        "panels": [_panel(number, panel) for number, panel in enumerate(dashboard.panels)],
+    }
+    return json.dumps(page, indent=1) + "\n"
+
+
+def _panel(number: int, panel: Panel) -> dict[str, Any]:
+    row, column = divmod(number * WIDTH, COLUMNS)
+    return {
+        "id": number + 1,
+        "title": panel.title,
+        "type": panel.kind,
+        "datasource": PROMETHEUS,
+        "gridPos": {"x": column, "y": row * HEIGHT, "w": WIDTH, "h": HEIGHT},
+        "fieldConfig": {
+            "defaults": {"unit": panel.unit, "min": 0, "max": panel.largest},
+            "overrides": [],
+        },
+        "targets": [
+            {
+                "refId": chr(ord("A") + place),
+                "datasource": PROMETHEUS,
+                "expr": expr,
+                "legendFormat": legend,
+            }
+            for place, (legend, expr) in enumerate(panel.queries.items())
+        ],
+    }
+
+
+def main() -> None:
+    """Write every dashboard."""
+    for dashboard in DASHBOARDS:
+        path = FOLDER / f"{dashboard.uid.removeprefix('seewhy-')}.json"
+        path.write_text(rendered(dashboard), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

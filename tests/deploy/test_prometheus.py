@@ -1,0 +1,169 @@
+"""The rules, by promtool; every query of a dashboard or an alert, by a Prometheus that scrapes."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import httpx
+import pytest
+import yaml
+
+from deploy.grafana.dashboards import DASHBOARDS
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "prometheus"
+RULES = FOLDER / "rules.yml"
+SECONDS = 60
+NEEDS_A_GPU = "seewhy_device_"
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed"),
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def rules(kind: str) -> dict[str, str]:
+    """The expression of each recording rule ("record") or alert ("alert")."""
+    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    return {rule[kind]: rule["expr"] for group in groups for rule in group["rules"] if kind in rule}
+
+
+def left_hand_sides(expression: str) -> list[str]:
+    """What an alert compares: `a > 1 and b > 2` has a and b."""
+    return [re.split(r" (?:>|<|==) ", part)[0] for part in expression.split(" and ")]
+
+
+PANELS = {
+    f"{dashboard.uid}: {panel.title}: {legend}": query
+    for dashboard in DASHBOARDS
+    for panel in dashboard.panels
+    for legend, query in panel.queries.items()
+    if NEEDS_A_GPU not in query
+}
+ALERTS = {
+    f"{name} {number}": side
+    for name, expression in rules("alert").items()
+    for number, side in enumerate(left_hand_sides(expression))
+    if NEEDS_A_GPU not in side
+}
+
+
+@pytest.mark.parametrize("command", [["check", "rules"], ["test", "rules"]])
+def test_promtool_is_content_with_the_rules(command: list[str]) -> None:
+    file = RULES if command[0] == "check" else RULES.with_stem("rules_test")
+    subprocess.run(["promtool", *command, str(file)], check=True, timeout=SECONDS)
+
+
+def test_promtool_is_content_with_the_configuration() -> None:
+    config = FOLDER / "prometheus.yml"
+    subprocess.run(["promtool", "check", "config", str(config)], check=True, timeout=SECONDS)
+
+
+def test_every_alert_is_seen_to_fire() -> None:
+    tests = yaml.safe_load(RULES.with_stem("rules_test").read_text(encoding="utf-8"))["tests"]
+    fired = {
+        check["alertname"]
+        for test in tests
+        for check in test["alert_rule_test"]
+        if check.get("exp_alerts")
+    }
+    assert fired == set(rules("alert"))
+
+
+@pytest.fixture(scope="module")
+def service(tiny_repository: Path) -> Iterator[str]:
+    """The address of a service that turns the third of three concurrent requests away."""
+    port = free_port()
+    program = (
+        "from service.server import serve\n"
+        "from service.settings import Settings\n"
+        f"serve(Settings(repository={str(tiny_repository)!r}, port={port}, provider='cpu', "
+        "threads=1, queue_size=2, max_images=2))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    yield f"127.0.0.1:{port}"
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def prometheus(service: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prometheus that scrapes the service every second, with our rules."""
+    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
+    config = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(RULES)],
+        "scrape_configs": [{"job_name": "seewhy", "static_configs": [{"targets": [service]}]}],
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    process = subprocess.Popen(
+        [
+            "prometheus",
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(SECONDS)
+
+
+def values(prometheus: str, query: str) -> list[float]:
+    """What Prometheus answers now: a number for each series."""
+    query = query.replace("$__rate_interval", "30s")
+    answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=SECONDS)
+    found = answer.raise_for_status().json()["data"]["result"]
+    return [float(series["value"][1]) for series in found]
+
+
+def send_traffic(service: str, image: bytes) -> None:
+    """Requests of every kind, several at a time, so that some are turned away."""
+    several = [("images", image), ("images", b"no image")]
+    with (
+        httpx.Client(base_url=f"http://{service}", timeout=SECONDS) as client,
+        ThreadPoolExecutor(8) as senders,
+    ):
+        for path in ("/classify", "/explain", "/classify", "/explain?method=gradient"):
+            list(senders.map(lambda _, to=path: client.post(to, content=image), range(16)))
+        client.post("/classify", files=several)
+
+
+@pytest.fixture(scope="module")
+def watched(prometheus: str, service: str, red_left: bytes) -> str:
+    """Prometheus' address, once it has seen the traffic that a query needs for an answer."""
+    pause, deadline = Event(), SECONDS * 2
+    for _ in range(deadline):
+        try:
+            send_traffic(service, red_left)
+            seen = values(prometheus, "seewhy:errors:ratio_rate6h")
+        except httpx.TransportError:
+            seen = []
+        if seen and values(prometheus, "rate(seewhy_rejected_requests_total[30s])"):
+            pause.wait(3)  # for the rules that build on what was just scraped
+            return prometheus
+        pause.wait(0.5)
+    pytest.fail("Prometheus has no answer to the rules")
+
+
+@pytest.mark.parametrize("query", PANELS.values(), ids=PANELS.keys())
+def test_every_panel_has_an_answer(watched: str, query: str) -> None:
+    assert values(watched, query)
+
+
+@pytest.mark.parametrize("query", ALERTS.values(), ids=ALERTS.keys())
+def test_what_every_alert_compares_has_a_value(watched: str, query: str) -> None:
+    assert values(watched, query)
