@@ -24,6 +24,7 @@ from service.core.ports import Runner
 from service.core.serving import OpenGraph, QueueLimits, ServedModel
 from service.core.workers import WorkerPool
 from service.runtime import loading, providers
+from service.runtime.gpus import read_gpus
 from service.runtime.providers import Device
 from service.settings import Settings
 from service.telemetry import Metrics
@@ -83,7 +84,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
         capacity=settings.max_models,
     )
     catalogue.load(None, None)
-    metrics.watch(catalogue.loaded, device.provider)
+    metrics.watch(catalogue.loaded, device.provider, read_gpus)
     return Parts(
         catalogue=catalogue,
         decoders=WorkerPool(

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 from models.manifest import Graph
 from service.core.batching import BatchReport
 from service.core.serving import ServedModel
+from service.runtime.gpus import GpuState
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -80,9 +81,15 @@ class Metrics:
         self._batch_rows.labels(graph.value).observe(report.rows)
         self._batch_seconds.labels(graph.value).observe(report.seconds)
 
-    def watch(self, loaded: Callable[[], Sequence[ServedModel]], provider: str) -> None:
-        """Have every scrape look at the models that are loaded then, and at their queues."""
+    def watch(
+        self,
+        loaded: Callable[[], Sequence[ServedModel]],
+        provider: str,
+        gpus: Callable[[], Sequence[GpuState]],
+    ) -> None:
+        """Have every scrape look at the models that are loaded then, their queues, and the GPUs."""
         self.registry.register(_LoadedModels(loaded, provider))
+        self.registry.register(_Gpus(gpus))
 
 
 class _LoadedModels(Collector):
@@ -108,3 +115,28 @@ class _LoadedModels(Collector):
                 depth.add_metric([name, version, graph.value], rows)
         yield info
         yield depth
+
+
+class _Gpus(Collector):
+    def __init__(self, gpus: Callable[[], Sequence[GpuState]]) -> None:
+        self._gpus = gpus
+
+    def collect(self) -> Iterator[Metric]:
+        used = GaugeMetricFamily(
+            "seewhy_device_memory_used_bytes", "Memory of a GPU that is in use.", labels=["device"]
+        )
+        total = GaugeMetricFamily(
+            "seewhy_device_memory_bytes", "Memory of a GPU.", labels=["device"]
+        )
+        busy = GaugeMetricFamily(
+            "seewhy_device_utilization_ratio",
+            "Share of the last moments in which a GPU computed.",
+            labels=["device"],
+        )
+        for gpu in self._gpus():
+            device = [str(gpu.index)]
+            used.add_metric(device, gpu.memory_used)
+            total.add_metric(device, gpu.memory_total)
+            if gpu.utilization is not None:
+                busy.add_metric(device, gpu.utilization)
+        yield from (used, total, busy)

@@ -53,7 +53,7 @@ def test_every_setting_is_documented_with_its_default(page: str) -> None:
 def test_every_metric_is_documented_with_its_type() -> None:
     text = (DOCS / "metrics.md").read_text(encoding="utf-8")
     metrics = Metrics(CollectorRegistry())
-    metrics.watch(list, "cpu")
+    metrics.watch(list, "cpu", list)
     registered = {
         family.name + ("_total" if family.type == "counter" else ""): family.type
         for family in metrics.registry.collect()

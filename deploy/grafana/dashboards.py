@@ -140,6 +140,20 @@ CAPACITY = Dashboard(
             "short",
         ),
         Panel("Memory", {"resident": "sum(process_resident_memory_bytes)"}, "bytes"),
+        Panel(
+            "GPU memory",
+            {
+                "GPU {{device}}, used": "seewhy_device_memory_used_bytes",
+                "GPU {{device}}, there is": "seewhy_device_memory_bytes",
+            },
+            "bytes",
+        ),
+        Panel(
+            "GPU",
+            {"GPU {{device}}": "seewhy_device_utilization_ratio"},
+            "percentunit",
+            largest=1,
+        ),
         Panel("Open files", {"open": "sum(process_open_fds)"}, "short"),
     ],
 )

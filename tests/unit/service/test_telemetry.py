@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.manifest import Graph
 from service.core.batching import BatchReport
+from service.runtime.gpus import GpuState
 from service.telemetry import Metrics
 
 
@@ -72,11 +73,23 @@ def test_a_batch_counts_its_rows_and_its_time(metrics: Metrics) -> None:
 
 def test_a_scrape_looks_at_the_models_that_are_loaded_then(metrics: Metrics) -> None:
     loaded = Mock(return_value=[])
-    metrics.watch(loaded, "cpu")
+    metrics.watch(loaded, "cpu", list)
     before = loaded.call_count
 
     assert samples(metrics, "seewhy_bundle_info") == {}
     assert loaded.call_count == before + 1
+
+
+def test_gpus_are_asked_at_every_scrape(metrics: Metrics) -> None:
+    gpus: list[GpuState] = []
+    metrics.watch(list, "cuda", lambda: gpus)
+    assert samples(metrics, "seewhy_device_memory_bytes") == {}
+
+    part = GpuState(1, memory_used=2, memory_total=4, utilization=None)
+    gpus += [GpuState(0, memory_used=3, memory_total=8, utilization=0.5), part]
+    assert samples(metrics, "seewhy_device_memory_used_bytes") == {("0",): 3, ("1",): 2}
+    assert samples(metrics, "seewhy_device_memory_bytes") == {("0",): 8, ("1",): 4}
+    assert samples(metrics, "seewhy_device_utilization_ratio") == {("0",): 0.5}
 
 
 @pytest.mark.system
@@ -85,7 +98,7 @@ def test_promtool_finds_nothing_to_mend(metrics: Metrics) -> None:
     metrics.request("/classify", "tiny", "Overloaded", 0.02)
     metrics.stage("/classify", "decode", 0.002)
     metrics.batch(Graph.MODEL, BatchReport(rows=7, seconds=0.03))
-    metrics.watch(list, "cpu")
+    metrics.watch(list, "cpu", list)
 
     done = subprocess.run(
         ["promtool", "check", "metrics"],
