@@ -15,10 +15,14 @@ SeeWhyError
 │   ├── BundleInvalid          a file is missing, altered or contradicts the manifest
 │   └── GoldenMismatch         this provider computes something else than the bundle's reference
 ├── RuntimeFailure             the inference runtime failed
-│   └── ProviderUnavailable    the execution provider that was asked for is not here
+│   ├── ProviderUnavailable    the execution provider that was asked for is not here
+│   └── OutOfMemory            the device has not got the memory for a batch of this size
 ├── Unavailable                the service cannot answer now; the same request may succeed later
-│   ├── Overloaded             the queue is full
+│   ├── Overloaded             the queue is full, or longer than the request can wait
+│   ├── DeadlineExceeded       the request's time ran out before its answer was ready
+│   ├── TooManyRequests        the key's other requests are still being answered
 │   └── NotReady               what is needed is still being loaded, or is shutting down
+├── Unauthorized               the request brings no key, or one that does not allow this
 ├── ServerError                a server answered the client with an error, or not at all
 └── TrainingError              training or export cannot go on
     ├── DataError              the images given cannot be learned from
@@ -88,6 +92,10 @@ class ProviderUnavailable(RuntimeFailure):
     """The execution provider that was asked for is not here."""
 
 
+class OutOfMemory(RuntimeFailure):
+    """The device has not got the memory for a batch of this size."""
+
+
 class Unavailable(SeeWhyError):
     """The service cannot answer now; the same request may succeed later.
 
@@ -100,11 +108,23 @@ class Unavailable(SeeWhyError):
 
 
 class Overloaded(Unavailable):
-    """The queue is full."""
+    """The queue is full, or longer than the request can wait."""
+
+
+class DeadlineExceeded(Unavailable):
+    """The request's time ran out before its answer was ready."""
+
+
+class TooManyRequests(Unavailable):
+    """The key's other requests are still being answered."""
 
 
 class NotReady(Unavailable):
     """What is needed is still being loaded, or is shutting down."""
+
+
+class Unauthorized(SeeWhyError):
+    """The request brings no key, or one that does not allow this."""
 
 
 class ServerError(SeeWhyError):

@@ -7,6 +7,7 @@ import httpx
 
 from seewhy.client import AsyncClient
 from service.app import create_app
+from service.runtime.tuning import Tuning
 from service.settings import Settings
 
 WAIT_SECONDS = "0.05"
@@ -31,7 +32,8 @@ async def service(settings: Settings) -> AsyncIterator[AsyncClient]:
         BundleError: a bundle cannot be used.
         ProviderUnavailable: the execution provider is not here.
     """
-    app = create_app(settings)
+    # Measuring what is quickest takes longer than most commands.
+    app = create_app(settings.model_copy(update={"tune": Tuning.OFF}))
     async with (
         app.router.lifespan_context(app),
         AsyncClient("http://seewhy", transport=Impatient(app)) as client,

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
 
@@ -15,15 +15,17 @@ from models.bundle import Bundle
 from models.manifest import Graph
 from models.photo import Limits
 from models.repository import Repository
-from service.api import classify, documentation, explain, health, models, problems
+from service.api import classify, documentation, explain, health, keys, models, problems
 from service.api.observation import Observation
 from service.api.parts import Parts
 from service.api.uploads import UploadLimits
+from service.core.admission import Backlog
 from service.core.catalogue import Catalogue
+from service.core.plan import Plan
 from service.core.ports import Runner
-from service.core.serving import OpenGraph, QueueLimits, ServedModel
+from service.core.serving import OpenGraph, ServedModel
 from service.core.workers import WorkerPool
-from service.runtime import loading, providers
+from service.runtime import loading, plans, providers
 from service.runtime.gpus import read_gpus
 from service.runtime.providers import Device
 from service.settings import Settings
@@ -61,8 +63,10 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
     )
     app.add_middleware(Observation, metrics=metrics)
     problems.install(app, settings.repository)
-    for router in (classify.router, explain.router, models.router, health.router):
-        app.include_router(router)
+    guards = [Depends(keys.guard(settings.api_keys))] if settings.api_keys else []
+    for router in (classify.router, explain.router, models.router):
+        app.include_router(router, dependencies=guards)
+    app.include_router(health.router)
     documentation.show_examples(app)
     return app
 
@@ -70,12 +74,21 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
 def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -> Parts:
     """Load the default model and start what works for it."""
     device = providers.choose(settings.provider)
-    opener = open_graph or _runtime(device, settings.threads)
-    limits = QueueLimits(max_batch=settings.max_batch, capacity=settings.queue_size)
 
     def serve(bundle: Bundle) -> ServedModel:
         logger.info("loading %s on %s", bundle, device.provider)
-        return ServedModel(bundle, opener, limits, metrics.batch)
+        if open_graph:
+            plan, opener = Plan(1, settings.threads, settings.max_batch), open_graph
+        else:
+            plan = plans.plan_for(
+                bundle,
+                device,
+                settings.tune,
+                threads=settings.threads,
+                max_batch=settings.max_batch,
+            )
+            opener = _runtime(device, plan.threads)
+        return ServedModel(bundle, opener, plan, settings.queue_size, metrics.batch)
 
     catalogue = Catalogue(
         Repository(settings.repository),
@@ -87,6 +100,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
     metrics.watch(catalogue.loaded, device.provider, read_gpus)
     return Parts(
         catalogue=catalogue,
+        admission=Backlog("classifying", capacity=settings.queue_size),
         decoders=WorkerPool(
             "decoding",
             threads=settings.decode_threads or os.cpu_count() or 1,
@@ -102,6 +116,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
         loaders=WorkerPool("loading models", threads=1, capacity=settings.queue_size),
         upload_limits=UploadLimits(settings.max_upload_bytes, settings.max_images),
         photo_limits=Limits(max_pixels=settings.max_pixels),
+        timeout_ms=settings.timeout_ms,
         provider=device.provider,
         metrics=metrics,
     )

@@ -11,8 +11,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 import models
 from service.logs import LogFormat
 from service.runtime.providers import Provider
+from service.runtime.tuning import Tuning
 
 Count = Annotated[int, Field(ge=1)]
+Key = Annotated[str, Field(pattern=r"^[!-~]+$")]  # what a header can hold
 
 ZOO = Path(models.__file__).parent / "zoo"
 
@@ -46,14 +48,25 @@ class Settings(BaseSettings):
     max_models: Count = Field(
         default=4, description="most models loaded at once; the longest unused one is given up"
     )
-    max_batch: Count = Field(default=16, description="most images run at once")
+    max_batch: Count = Field(default=16, description="most images run at once by one session")
     queue_size: Count = Field(
         default=256,
         description="most images let in and not yet done, at each stage; at least `max_images`; "
         "beyond it, the answer is 503 with Retry-After",
     )
     threads: int = Field(
-        default=0, ge=0, description="threads of one run on the CPU; 0: one for each core"
+        default=0,
+        ge=0,
+        description="threads of one run on the CPU; 0: what is quickest, or one for each core",
+    )
+    tune: Tuning = Field(
+        default=Tuning.QUICK,
+        description="how long to measure which batches and how many sessions are quickest, "
+        "for a model that is new on this machine: `off`, `quick` (seconds) or `full` (a minute)",
+    )
+    timeout_ms: Count = Field(
+        default=30_000,
+        description="how long a request may take that does not say so itself, in milliseconds",
     )
     decode_threads: int = Field(
         default=0, ge=0, description="threads that decode images; 0: one for each core"
@@ -64,6 +77,12 @@ class Settings(BaseSettings):
     log_format: LogFormat = Field(
         default=LogFormat.AUTO,
         description="a line of the log: `text`, `json`, or `auto`: text on a terminal, else JSON",
+    )
+    api_keys: dict[Key, Count] = Field(
+        default={},
+        repr=False,
+        description="the keys that requests have to bring, as a JSON object, each with the number "
+        "of requests that may be answered at once; empty: no key is asked for",
     )
     shutdown_seconds: Count = Field(
         default=30, description="how long requests in flight may take once a shutdown begins"

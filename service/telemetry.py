@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -61,6 +61,19 @@ class Metrics:
             registry=registry,
         )
 
+        self._batch_limit = Gauge(
+            "seewhy_batch_limit_rows",
+            "Most rows run at once now; less than planned after the device ran out of memory.",
+            ["graph"],
+            registry=registry,
+        )
+        self._out_of_memory = Counter(
+            "seewhy_out_of_memory_total",
+            "Batches for which the device had not got the memory.",
+            ["graph"],
+            registry=registry,
+        )
+
     def request(self, route: str, model: str, outcome: str, seconds: float) -> None:
         """A request was answered."""
         self._requests.labels(route, model, outcome).inc()
@@ -77,7 +90,11 @@ class Metrics:
         self._stages.labels(route, stage).observe(seconds)
 
     def batch(self, graph: Graph, report: BatchReport) -> None:
-        """A batch was run."""
+        """A batch was run, or did not fit into the device's memory."""
+        self._batch_limit.labels(graph.value).set(report.limit)
+        if report.out_of_memory:
+            self._out_of_memory.labels(graph.value).inc()
+            return
         self._batch_rows.labels(graph.value).observe(report.rows)
         self._batch_seconds.labels(graph.value).observe(report.seconds)
 

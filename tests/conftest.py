@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -56,6 +57,14 @@ class TinyModel:
         total = cotangent + softmax_weight[:, np.newaxis] * powers / powers.sum(1, keepdims=True)
         coarse = self.activation_gradients(images, total) / CELL**2
         return coarse.repeat(CELL, axis=2).repeat(CELL, axis=3)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _untuned() -> Iterator[None]:
+    """Measuring what is quickest takes seconds, for every repository that a test makes."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SEEWHY_TUNE", "off")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from fastapi import Request
 
 from models.errors import ImageError
 from service.api import parts, problems
+from service.api.connection import while_connected
 from service.api.uploads import Upload
 from service.core.serving import ServedModel
 
@@ -19,34 +20,40 @@ AnswerOne = Callable[[str, bytes], Awaitable[Answer]]
 async def answer(
     request: Request, model: ServedModel, upload: Upload, answer_one: AnswerOne
 ) -> Answer:
-    """Answer for one image, or for several in order.
+    """Answer for one image, or for several in order, unless the client goes away.
 
     One bad image of several fails alone, in its place.
 
     Args:
-        request: the request.
+        request: the request, read by `requests.read_request`.
         model: the model that answers.
         upload: the images.
         answer_one: the answer for one image, given its id and its encoded bytes.
 
     Raises:
         SeeWhyError: from `answer_one`; of several images, the first that is no `ImageError`.
+        ClientDisconnect: the client has gone.
     """
     manifest, request_id = model.bundle.manifest, request.state.request_id
     head = {
         "request_id": request_id,
         "model": {"name": manifest.name, "version": manifest.version},
     }
-    ids = [f"{request_id}/{position}" for position in range(len(upload.images))]
+    async with while_connected(request, request.state.demand):
+        return {**head, **await _outcome(request, upload, answer_one)}
+
+
+async def _outcome(request: Request, upload: Upload, answer_one: AnswerOne) -> Answer:
+    """One image's answer, or those of several as `results`."""
+    ids = [f"{request.state.request_id}/{position}" for position in range(len(upload.images))]
 
     async def answer_at(position: int) -> Answer:
         return await answer_one(ids[position], upload.image(position))
 
     if len(ids) == 1:
-        return {**head, **await answer_at(0)}
+        return await answer_at(0)
     outcomes = await asyncio.gather(*map(answer_at, range(len(ids))), return_exceptions=True)
     return {
-        **head,
         "results": [
             _in_place(request, outcome, image_id)
             for image_id, outcome in zip(ids, outcomes, strict=True)

@@ -29,7 +29,7 @@ async def classify(request: Request) -> Response:
     model, labels = asked.model, asked.model.bundle.manifest.labels
 
     async def classify_one(image_id: str, image: bytes) -> dict[str, Any]:
-        seen = await see(service, model, image)
+        seen = await see(service, model, image, asked.demand)
         predictions = predict(
             seen.logits, labels, top_k=asked.options.top_k, temperature=model.temperature
         )
@@ -43,5 +43,7 @@ async def classify(request: Request) -> Response:
             "timings_ms": timings(request, {"read": asked.read_seconds, **seen.seconds}),
         }
 
-    body = json.dumps(await answer(request, model, asked.upload, classify_one), ensure_ascii=False)
+    with service.admission.hold(len(asked.upload.images), asked.demand):
+        content = await answer(request, model, asked.upload, classify_one)
+    body = json.dumps(content, ensure_ascii=False)
     return Response(body, media_type="application/json")

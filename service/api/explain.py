@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from models.errors import InvalidRequest
 from service.api import parts, presentation
 from service.api.answers import answer, timings
+from service.api.connection import while_connected
 from service.api.documentation import PROBLEMS, image_request
 from service.api.negotiation import prefers
 from service.api.pipeline import explain as explain_image
@@ -41,7 +42,7 @@ async def explain(request: Request) -> Response:
     if drawn and count > 1:
         raise InvalidRequest(f"{PNG} shows one image, and {count} were sent")
     # Taken before any work and held to the end: what is begun is not refused half-way.
-    with parts.of(request).explainers.reserve(count) as room:
+    with parts.of(request).explainers.reserve(count, asked.demand) as room:
         return await (_picture if drawn else _numbers)(request, asked, room)
 
 
@@ -49,7 +50,7 @@ async def _numbers(request: Request, asked: ImageRequest[ExplainOptions], room: 
     service, model = parts.of(request), asked.model
 
     async def explain_one(image_id: str, image: bytes) -> dict[str, Any]:
-        explained = await explain_image(service, room, model, asked.options, image)
+        explained = await explain_image(service, room, asked, image)
         body = room.submit(presentation.body, explained, model.temperature)
         return {
             "image_id": image_id,
@@ -66,10 +67,11 @@ async def _numbers(request: Request, asked: ImageRequest[ExplainOptions], room: 
 
 async def _picture(request: Request, asked: ImageRequest[ExplainOptions], room: Room) -> Response:
     service, image = parts.of(request), asked.upload.image(0)
-    explained = await explain_image(service, room, asked.model, asked.options, image)
-    drawn = await asyncio.wrap_future(
-        room.submit(presentation.picture, image, service.photo_limits, explained)
-    )
+    async with while_connected(request, asked.demand):
+        explained = await explain_image(service, room, asked, image)
+        drawn = await asyncio.wrap_future(
+            room.submit(presentation.picture, image, service.photo_limits, explained)
+        )
     timings(request, {"read": asked.read_seconds, **explained.seconds})
     note = presentation.note(explained)
     return Response(drawn, headers={"X-SeeWhy-Note": note} if note else None, media_type=PNG)

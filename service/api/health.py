@@ -1,5 +1,6 @@
 """Whether the service lives, what it can do, and its metrics."""
 
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -62,6 +63,7 @@ def _loaded(model: ServedModel, service: Parts) -> dict[str, Any]:
     return {
         "name": manifest.name,
         "version": manifest.version,
+        "plan": asdict(model.plan),
         "graphs": {
             graph: {
                 "state": status.state,

@@ -8,6 +8,7 @@ from fastapi import Request
 from models.photo import Limits
 from service.api.schemas import Options
 from service.api.uploads import UploadLimits
+from service.core.admission import Backlog
 from service.core.catalogue import Catalogue
 from service.core.serving import ServedModel
 from service.core.workers import WorkerPool
@@ -16,14 +17,19 @@ from service.telemetry import Metrics
 
 @dataclass(frozen=True)
 class Parts:
-    """The running service."""
+    """The running service.
+
+    `admission` counts the images to be classified, from door to door.
+    """
 
     catalogue: Catalogue
+    admission: Backlog
     decoders: WorkerPool
     explainers: WorkerPool
     loaders: WorkerPool
     upload_limits: UploadLimits
     photo_limits: Limits
+    timeout_ms: int
     provider: str
     metrics: Metrics
 

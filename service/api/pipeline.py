@@ -7,10 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.manifest import Preprocessing
+from models.photo import Limits
 from models.preprocess import Crop, preprocess
 from service.api.parts import Parts
+from service.api.requests import ImageRequest
 from service.api.schemas import ExplainOptions
 from service.core import saliency, targets
+from service.core.demand import Demand
 from service.core.saliency import Explanation
 from service.core.serving import ServedModel
 from service.core.workers import Room
@@ -34,10 +38,11 @@ class Explained:
     seconds: dict[str, float]
 
 
-async def see(service: Parts, model: ServedModel, image: bytes) -> Seen:
+async def see(service: Parts, model: ServedModel, image: bytes, demand: Demand) -> Seen:
     """Decode and classify one encoded image.
 
     Raises:
+        DeadlineExceeded: it came too late for one of the stages.
         ImageError: it cannot be used as an image.
         Unavailable: there is too much to do.
         RuntimeFailure: the runtime failed.
@@ -45,11 +50,12 @@ async def see(service: Parts, model: ServedModel, image: bytes) -> Seen:
     started = time.perf_counter()
     crop = await asyncio.wrap_future(
         service.decoders.submit(
-            preprocess, image, model.bundle.manifest.preprocessing, service.photo_limits
+            _decode, demand, image, model.bundle.manifest.preprocessing, service.photo_limits
         )
     )
     decode = time.perf_counter() - started
-    answer = await asyncio.wrap_future(model.classifier.submit({"image": crop.pixels[np.newaxis]}))
+    rows = {"image": crop.pixels[np.newaxis]}
+    answer = await asyncio.wrap_future(model.classifier.submit(rows, demand))
     seconds = {
         "decode": decode,
         "queue": answer.queue_seconds,
@@ -59,7 +65,7 @@ async def see(service: Parts, model: ServedModel, image: bytes) -> Seen:
 
 
 async def explain(
-    service: Parts, room: Room, model: ServedModel, options: ExplainOptions, image: bytes
+    service: Parts, room: Room, asked: ImageRequest[ExplainOptions], image: bytes
 ) -> Explained:
     """Decode, classify and explain one encoded image.
 
@@ -69,17 +75,23 @@ async def explain(
         ImageError: it cannot be used as an image.
         UnknownClass: the target names no class, or more than one.
         Unsupported: the bundle has not got the method.
-        Unavailable: there is too much to do, or the graph is still being loaded.
+        Unavailable: there is too much to do, it is too late, or the graph is being loaded.
         RuntimeFailure: the runtime failed.
     """
-    method = options.method or model.default_method
-    runner = model.explainer(method)
+    model, demand = asked.model, asked.demand
+    method = asked.options.method or model.default_method
+    runner = model.explainer(method, demand)
     labels = model.bundle.manifest.labels
-    seen = await see(service, model, image)
-    target = targets.resolve(options.target, labels, seen.logits)
+    seen = await see(service, model, image, demand)
+    target = targets.resolve(asked.options.target, labels, seen.logits)
     started = time.perf_counter()
     explanation = await asyncio.wrap_future(
         room.submit(saliency.explain, method, runner, seen.crop.pixels, target, len(labels))
     )
     seconds = {**seen.seconds, "explain": time.perf_counter() - started}
     return Explained(seen, explanation, seconds)
+
+
+def _decode(demand: Demand, image: bytes, preprocessing: Preprocessing, limits: Limits) -> Crop:
+    demand.check()
+    return preprocess(image, preprocessing, limits)

@@ -39,9 +39,13 @@ STATUS: Mapping[type[SeeWhyError], HTTPStatus] = {
     errors.GoldenMismatch: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.RuntimeFailure: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ProviderUnavailable: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.OutOfMemory: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
     errors.ServerError: HTTPStatus.BAD_GATEWAY,
     errors.TrainingError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.DataError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -114,6 +118,8 @@ async def _ours(repository: Path, request: Request, error: Exception) -> Respons
         logger.error("request %s: %s", request.state.request_id, error, exc_info=error.__cause__)
     if isinstance(error, Unavailable):
         return respond(problem, {"Retry-After": str(max(1, math.ceil(error.retry_after)))})
+    if isinstance(error, errors.Unauthorized):
+        return respond(problem, {"WWW-Authenticate": "Bearer"})
     return respond(problem)
 
 

@@ -8,17 +8,22 @@ from fastapi import Request
 
 from service.api import parts, uploads
 from service.api.uploads import Asked, Upload
+from service.core.demand import Demand
 from service.core.serving import ServedModel
 
 
 @dataclass(frozen=True)
 class ImageRequest(Generic[Asked]):
-    """The images, the options, the model that is to answer, and how long reading took."""
+    """The images, the options, the model that is to answer, and how long reading took.
+
+    `demand` is how urgent the answer is; `request.state.demand` too.
+    """
 
     upload: Upload
     options: Asked
     model: ServedModel
     read_seconds: float
+    demand: Demand
 
 
 async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Asked]:
@@ -31,7 +36,12 @@ async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Aske
         RuntimeFailure: the runtime cannot load or run it.
     """
     started = time.perf_counter()
-    upload = await uploads.read(request, parts.of(request).upload_limits)
+    service = parts.of(request)
+    upload = await uploads.read(request, service.upload_limits)
     seconds = time.perf_counter() - started
     options = uploads.options_of(kind, request.query_params, upload)
-    return ImageRequest(upload, options, await parts.model_for(request, options), seconds)
+    patience = (options.timeout_ms or service.timeout_ms) / 1000
+    demand = Demand(kind.priority, request.state.started + patience)
+    request.state.demand = demand
+    model = await parts.model_for(request, options)
+    return ImageRequest(upload, options, model, seconds, demand)

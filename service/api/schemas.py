@@ -4,11 +4,12 @@ Answers are built as plain dictionaries, which costs less than models do; the AP
 hold them against these schemas.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from service.core.demand import Priority
 from service.core.serving import State
 
 
@@ -32,11 +33,15 @@ class Options(BaseModel):
     """What every request about images may say."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    priority: ClassVar[Priority]
 
     model: str | None = Field(
         None, min_length=1, description="Name of the model; the default one if left out."
     )
     version: Count | None = Field(None, description="Its version; the current one if left out.")
+    timeout_ms: Count | None = Field(
+        None, description="After how many milliseconds an answer is of no use."
+    )
 
 
 class VersionQuery(BaseModel):
@@ -50,11 +55,15 @@ class VersionQuery(BaseModel):
 class ClassifyOptions(Options):
     """Options of `POST /classify`."""
 
+    priority = Priority.CLASSIFY
+
     top_k: Count = Field(5, description="How many classes to list.")
 
 
 class ExplainOptions(Options):
     """Options of `POST /explain`."""
+
+    priority = Priority.EXPLAIN
 
     method: Literal["gradient", "gradcam"] | None = Field(
         None, description="Saliency method; the bundle's default one if left out."
@@ -218,9 +227,18 @@ class GraphReadiness(BaseModel):
     reason: str | None = Field(description="why it failed")
 
 
-class LoadedModel(ModelName):
-    """A loaded model and its graphs."""
+class RunPlan(BaseModel):
+    """How many sessions run at once, with how many threads and rows each."""
 
+    sessions: int
+    threads: int = Field(description="0: one for each core")
+    batch: int
+
+
+class LoadedModel(ModelName):
+    """A loaded model, its graphs, and how the one that classifies is run."""
+
+    plan: RunPlan
     graphs: dict[str, GraphReadiness]
 
 

@@ -1,59 +1,92 @@
 """How much work is let in, and when those who are turned away should come back."""
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from models.errors import InvalidRequest, Overloaded
+from service.core.demand import Demand
 
-_SMOOTHING = 0.1
+# Of the weight of the pace so far, what one more piece of work takes over.
+_SMOOTHING = 0.05
 
 
 class Backlog:
     """Counts the work that was let in and is not yet done; refuses what is too much.
 
-    Safe to use from several threads. The time to come back is what the work now inside
-    takes at the pace at which work was lately done.
+    Too much is more than the capacity, and what would wait longer than it can: the wait is
+    estimated from the pace at which work lately left, and so is the time to come back.
+    Safe to use from several threads.
     """
 
-    def __init__(self, name: str, *, capacity: int, workers: int = 1) -> None:
+    def __init__(
+        self, name: str, *, capacity: int, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._name = name
         self._capacity = capacity
-        self._workers = workers
+        self._clock = clock
         self._lock = Lock()
         self._inside = 0
-        self._seconds_each: float | None = None
+        self._seconds_each = 0.0
+        self._paced_from = 0.0
 
     @property
     def inside(self) -> int:
         """The number of pieces of work let in and not yet done."""
         return self._inside
 
-    def enter(self, pieces: int = 1) -> None:
+    def enter(self, pieces: int = 1, demand: Demand | None = None) -> None:
         """Let some work in.
 
         Raises:
             InvalidRequest: there are more pieces than the capacity, so waiting is no use.
-            Overloaded: with it, there would be more than the capacity inside.
+            Overloaded: with it, there would be more than the capacity inside; or what is
+                inside will not be done before the demand's deadline.
         """
         if pieces > self._capacity:
             raise InvalidRequest(
                 f"{self._name}: {pieces} at once are more than the {self._capacity} allowed"
             )
         with self._lock:
+            wait = self._inside * self._seconds_each
             if self._inside + pieces > self._capacity:
                 raise Overloaded(
                     f"{self._name}: {self._inside} of at most {self._capacity} are waiting",
-                    retry_after=(self._seconds_each or 0.0) * self._inside / self._workers,
+                    retry_after=wait,
                 )
+            patience = demand.deadline - self._clock() if demand else wait
+            if wait > patience:
+                raise Overloaded(
+                    f"{self._name}: {self._inside} are waiting, {wait:.1f} s of work",
+                    retry_after=wait - patience,
+                )
+            if not self._inside:
+                self._paced_from = self._clock()
             self._inside += pieces
 
-    def leave(self, pieces: int = 1, *, seconds: float | None = None) -> None:
-        """Work is done; `seconds` is how long a worker was busy with it, None if it never was."""
+    def leave(self, pieces: int = 1, *, done: bool = True) -> None:
+        """Work is over; what was given up before it was begun is not `done`."""
         with self._lock:
             self._inside -= pieces
-            if seconds is None:
+            if not done:
                 return
-            each = seconds / pieces
-            if self._seconds_each is None:
+            now = self._clock()
+            each = (now - self._paced_from) / pieces
+            self._paced_from = now
+            if not self._seconds_each:
                 self._seconds_each = each
             else:
-                self._seconds_each += _SMOOTHING * (each - self._seconds_each)
+                weight = 1 - (1 - _SMOOTHING) ** pieces
+                self._seconds_each += weight * (each - self._seconds_each)
+
+    @contextmanager
+    def hold(self, pieces: int, demand: Demand) -> Iterator[None]:
+        """Hold room for some work while it is done; see `enter`."""
+        self.enter(pieces, demand)
+        try:
+            yield
+        except BaseException:
+            self.leave(pieces, done=False)
+            raise
+        self.leave(pieces)

@@ -1,11 +1,11 @@
-"""Requests of many clients, gathered into batches for one session.
+"""Requests of many clients, gathered into batches for the sessions of one graph.
 
-While the session runs a batch, the next one gathers. An idle session starts at once:
-waiting for company is only worth it while the device is busy.
+While the sessions run, the next batch gathers. An idle session starts at once: waiting for
+company is only worth it while the device is busy.
 """
 
+import math
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,35 +13,26 @@ from threading import Condition, Thread
 
 import numpy as np
 
-from models.errors import NotReady
+from models.errors import NotReady, OutOfMemory
 from service.core.admission import Backlog
+from service.core.batch_limit import BatchLimit
+from service.core.demand import Demand
 from service.core.ports import Arrays, Runner
+from service.core.waiting import Answer, Line, Request
 from service.core.workers import yield_to_others
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came out for one request, and how long it took."""
-
-    outputs: Arrays
-    queue_seconds: float
-    inference_seconds: float
-
-
-@dataclass(frozen=True)
 class BatchReport:
-    """One batch, as it is reported to whoever keeps count."""
+    """One batch, as it is reported to whoever keeps count.
+
+    `limit` is the most rows that are run at once from now on.
+    """
 
     rows: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Request:
-    feeds: Arrays
-    rows: int
-    arrived: float
-    answer: Future[Answer]
+    limit: int
+    out_of_memory: bool = False
 
 
 def _no_report(_: BatchReport) -> None:
@@ -49,14 +40,14 @@ def _no_report(_: BatchReport) -> None:
 
 
 class BatchQueue:
-    """A bounded queue before one `Runner`, emptied in batches by one thread.
+    """A bounded queue before one or several sessions, each emptying it in a thread of its own.
 
-    Several threads may submit. `run` makes the queue itself a `Runner`.
+    Several threads may submit.
     """
 
     def __init__(
         self,
-        runner: Runner,
+        runners: Sequence[Runner],
         *,
         name: str,
         max_batch: int,
@@ -64,110 +55,131 @@ class BatchQueue:
         background: bool = False,
         report: Callable[[BatchReport], None] = _no_report,
     ) -> None:
-        """Start the inference thread.
+        """Start the inference threads.
 
         Args:
-            runner: what runs a batch.
-            name: of the queue and its thread, for messages.
+            runners: the sessions; each runs one batch at a time. One session that may be
+                used from several threads can stand here several times.
+            name: of the queue and its threads, for messages.
             max_batch: most rows run at once; one request of more rows is run by itself.
             capacity: most rows let in and not yet answered.
             background: give way to the threads of queues that are not in the background.
-            report: called after each batch, in the inference thread.
+            report: called after each batch, in an inference thread.
         """
-        self._runner = runner
         self._name = name
-        self._max_batch = max_batch
         self._background = background
         self._report = report
+        self._limit = BatchLimit(max_batch)
         self._backlog = Backlog(name, capacity=capacity)
-        self._waiting: deque[_Request] = deque()
+        self._line = Line()
         self._changed = Condition()
         self._closed = False
-        self._thread = Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self._idle = 0
+        self._threads = [
+            Thread(target=self._work, args=(runner,), name=name, daemon=True) for runner in runners
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def depth(self) -> int:
         """The number of rows let in and not yet answered."""
         return self._backlog.inside
 
-    def submit(self, feeds: Arrays) -> Future[Answer]:
+    def submit(self, feeds: Arrays, demand: Demand | None = None) -> Future[Answer]:
         """Queue one request.
 
         Args:
             feeds: the graph's inputs by name; all have the same number of rows (first
                 dimension). They are not to be changed before the answer is there.
+            demand: how urgent it is; the most urgent kind without a deadline if left out.
 
         Returns:
-            The answer to come. A cancelled one costs nothing if its batch has not begun.
+            The answer to come. A cancelled or abandoned one costs nothing if its batch has
+            not begun; neither does one whose deadline is over, which is `DeadlineExceeded`.
 
         Raises:
             InvalidRequest: there are more rows than the queue ever holds.
-            Overloaded: the queue is full.
+            Overloaded: the queue is full, or will not come to the request in time.
             NotReady: the queue is closed.
         """
-        rows = len(next(iter(feeds.values())))
-        request = _Request(feeds, rows, time.perf_counter(), Future())
-        self._backlog.enter(rows)
+        demand = demand or Demand()
+        request = Request(feeds, len(next(iter(feeds.values()))), demand)
+        self._backlog.enter(request.rows, demand)
         with self._changed:
             if self._closed:
-                self._backlog.leave(rows)
+                self._backlog.leave(request.rows, done=False)
                 raise NotReady(f"{self._name} is shutting down")
-            self._waiting.append(request)
+            self._line.push(request)
             self._changed.notify()
         return request.answer
 
-    def run(self, feeds: Arrays, /) -> Arrays:
-        """Queue one request and wait for its outputs; see `Runner` and `submit`."""
-        return self.submit(feeds).result().outputs
+    def as_runner(self, demand: Demand | None = None) -> Runner:
+        """What runs graphs as a request with this demand does: through the queue."""
+        return _Queued(self, demand)
 
     def close(self) -> None:
-        """Refuse new requests, answer those let in, and end the thread."""
+        """Refuse new requests, answer those let in, and end the threads."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
-    def _work(self) -> None:
+    def _work(self, runner: Runner) -> None:
         if self._background:
             yield_to_others()
         while batch := self._next_batch():
-            self._answer(batch)
+            self._answer(runner, batch)
 
-    def _next_batch(self) -> list[_Request]:
+    def _next_batch(self) -> list[Request]:
         """Wait for requests and take as many as fit; none means that the queue is closed."""
-        batch: list[_Request] = []
-        rows = 0
+        batch: list[Request] = []
         with self._changed:
+            self._idle += 1
             while not batch:
-                while not self._waiting and not self._closed:
+                while not self._line and not self._closed:
                     self._changed.wait()
-                if not self._waiting:
+                if not self._line:
                     break
-                while self._waiting and (
-                    not batch or rows + self._waiting[0].rows <= self._max_batch
-                ):
-                    request = self._waiting.popleft()
-                    if request.answer.set_running_or_notify_cancel():
-                        batch.append(request)
-                        rows += request.rows
-                    else:
-                        self._backlog.leave(request.rows)
+                # Idle sessions share what waits: one is not to take all while another rests.
+                share = math.ceil(self._line.rows / self._idle)
+                batch, useless = self._line.take(min(share, self._limit.rows))
+                self._backlog.leave(useless, done=False)
+            self._idle -= 1
         return batch
 
-    def _answer(self, batch: Sequence[_Request]) -> None:
-        """Run a batch; whatever goes wrong concerns its requests and no other."""
+    def _answer(self, runner: Runner, batch: Sequence[Request]) -> None:
+        """Run a batch; what goes wrong concerns its requests and no other.
+
+        A batch that fails is run once more in two halves: one request that cannot be run
+        does not fail all others, and what needs too much memory may fit.
+        """
+        failure = self._attempt(runner, batch)
+        if failure is None:
+            return
+        halves = [batch[: len(batch) // 2], batch[len(batch) // 2 :]] if len(batch) > 1 else []
+        for half in halves:
+            if failed := self._attempt(runner, half):
+                self._fail(half, failed)
+        if not halves:
+            self._fail(batch, failure)
+
+    def _attempt(self, runner: Runner, batch: Sequence[Request]) -> Exception | None:
+        """Run a batch and answer its requests; or return what went wrong."""
         started = time.perf_counter()
         rows = sum(request.rows for request in batch)
         try:
-            outputs = self._runner.run(_join(batch))
+            outputs = runner.run(_join(batch))
         except Exception as error:  # noqa: BLE001  # the requests get it, the thread lives on
-            self._backlog.leave(rows, seconds=time.perf_counter() - started)
-            for request in batch:
-                request.answer.set_exception(error)
-            return
+            if isinstance(error, OutOfMemory):
+                self._limit.out_of_memory(rows)
+                seconds = time.perf_counter() - started
+                self._report(BatchReport(rows, seconds, self._limit.rows, out_of_memory=True))
+            return error
         seconds = time.perf_counter() - started
-        self._backlog.leave(rows, seconds=seconds)
+        self._backlog.leave(rows)
+        self._limit.succeeded()
         first = 0
         for request in batch:
             own = slice(first, first + request.rows)
@@ -179,10 +191,25 @@ class BatchQueue:
                     inference_seconds=seconds,
                 )
             )
-        self._report(BatchReport(rows, seconds))
+        self._report(BatchReport(rows, seconds, self._limit.rows))
+        return None
+
+    def _fail(self, batch: Sequence[Request], error: Exception) -> None:
+        self._backlog.leave(sum(request.rows for request in batch))
+        for request in batch:
+            request.answer.set_exception(error)
 
 
-def _join(batch: Sequence[_Request]) -> Arrays:
+@dataclass(frozen=True)
+class _Queued:
+    queue: BatchQueue
+    demand: Demand | None
+
+    def run(self, feeds: Arrays, /) -> Arrays:
+        return self.queue.submit(feeds, self.demand).result().outputs
+
+
+def _join(batch: Sequence[Request]) -> Arrays:
     if len(batch) == 1:
         return batch[0].feeds
     return {

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 
+from models import bundle as bundles
 from models.bundle import Bundle
 from models.errors import BundleNotFound, NotReady
 from models.repository import Repository
@@ -33,7 +34,7 @@ class Catalogue:
 
         Args:
             repository: where bundles lie.
-            serve: loads a bundle.
+            serve: loads a bundle whose files are verified.
             default_name: the model where a request names none; None for
                 `efficientnet_lite0` where there is one, else the only model there is.
             capacity: most models loaded at once, at least 1.
@@ -101,7 +102,10 @@ class Catalogue:
                 raise NotReady("the service is shutting down")
             bundle = self.repository.open(name, version)
             key = (name, bundle.manifest.version)
-            model = self._models.get(key) or self._serve(bundle)
+            model = self._models.get(key)
+            if model is None:
+                bundles.verify(bundle)
+                model = self._serve(bundle)
             with self._access:
                 self._models[key] = model
                 if version is None:

@@ -1,16 +1,17 @@
 """A bundle that answers: its graphs, each behind its own queue."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock, Thread
 
-from models import bundle as bundles
 from models.bundle import Bundle
 from models.errors import NotReady, RuntimeFailure, Unsupported
 from models.manifest import Graph
 from service.core.batching import BatchQueue, BatchReport
+from service.core.demand import Demand
+from service.core.plan import Plan
 from service.core.ports import Runner
 from service.core.saliency import METHODS
 from service.core.workers import yield_to_others
@@ -34,14 +35,6 @@ class GraphStatus:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class QueueLimits:
-    """`max_batch` rows run at once; `capacity` rows are let in and not yet answered."""
-
-    max_batch: int
-    capacity: int
-
-
 OpenGraph = Callable[[Bundle, Graph], Runner]
 """Loads and checks one graph; raises a `SeeWhyError` where it cannot."""
 
@@ -57,24 +50,34 @@ class ServedModel:
     """
 
     def __init__(
-        self, bundle: Bundle, open_graph: OpenGraph, limits: QueueLimits, report: Report
+        self, bundle: Bundle, open_graph: OpenGraph, plan: Plan, capacity: int, report: Report
     ) -> None:
-        """Verify all files, load `model.onnx`, and begin to load the others in the background.
+        """Load `model.onnx`, and begin to load the other graphs in the background.
+
+        Args:
+            bundle: its files are taken to be verified.
+            open_graph: loads a graph.
+            plan: how `model.onnx` is run. The others are run by one session each.
+            capacity: most rows let into each queue and not yet answered.
+            report: called after each batch of a graph.
 
         Raises:
             BundleError: the bundle cannot be used.
             RuntimeFailure: the runtime cannot load or run its graph.
         """
-        bundles.verify(bundle)
         self.bundle = bundle
+        self.plan = plan
         self._open_graph = open_graph
-        self._limits = limits
+        self._capacity = capacity
         self._report = report
         self._lock = Lock()
         self._closed = False
         self._queues: dict[Graph, BatchQueue] = {}
         self._status: dict[Graph, GraphStatus] = {}
-        self.classifier = self._start_queue(open_graph(bundle, Graph.MODEL), Graph.MODEL)
+        # A session of one thread has none of its own: its callers run it, all at once.
+        loaded = 1 if plan.threads == 1 else plan.sessions
+        runners = [open_graph(bundle, Graph.MODEL) for _ in range(loaded)]
+        self.classifier = self._start_queue(runners * (plan.sessions // loaded), Graph.MODEL)
         self._later = [graph for graph in _FOLLOWING if graph in bundle.manifest.graphs]
         for graph in self._later:
             self._status[graph] = GraphStatus(State.LOADING)
@@ -123,8 +126,8 @@ class ServedModel:
             )
         return method
 
-    def explainer(self, method: str) -> Runner:
-        """The runner of the graph that a saliency method needs.
+    def explainer(self, method: str, demand: Demand | None = None) -> Runner:
+        """The runner of the graph that a saliency method needs; see `runner`.
 
         Raises:
             Unsupported: there is no such method, or the bundle has not got its graph.
@@ -136,10 +139,10 @@ class ServedModel:
                 f"{self.bundle} cannot be explained by {method!r}; "
                 f"possible methods: {self._possible}"
             )
-        return self.runner(METHODS[method].graph)
+        return self.runner(METHODS[method].graph, demand)
 
-    def runner(self, graph: Graph) -> Runner:
-        """The queue before one of the graphs.
+    def runner(self, graph: Graph, demand: Demand | None = None) -> Runner:
+        """The queue before one of the graphs, as a request with this demand uses it.
 
         Raises:
             Unsupported: the bundle has not got it.
@@ -151,7 +154,7 @@ class ServedModel:
             if status is None:
                 raise Unsupported(f"{self.bundle} has no {graph.filename}")
             if status.state is State.READY:
-                return self._queues[graph]
+                return self._queues[graph].as_runner(demand)
         if status.state is State.LOADING:
             raise NotReady(f"{graph.filename} of {self.bundle} is still being loaded")
         raise RuntimeFailure(f"{graph.filename} of {self.bundle} has failed: {status.reason}")
@@ -168,12 +171,12 @@ class ServedModel:
         for queue in self._queues.values():
             queue.close()
 
-    def _start_queue(self, runner: Runner, graph: Graph) -> BatchQueue:
+    def _start_queue(self, runners: Sequence[Runner], graph: Graph) -> BatchQueue:
         queue = BatchQueue(
-            runner,
+            runners,
             name=f"{self.bundle.manifest.name} {graph}",
-            max_batch=self._limits.max_batch,
-            capacity=self._limits.capacity,
+            max_batch=self.plan.batch,
+            capacity=self._capacity,
             background=graph is not Graph.MODEL,
             report=lambda batch: self._report(graph, batch),
         )
@@ -195,4 +198,4 @@ class ServedModel:
                 with self._lock:
                     self._status[graph] = GraphStatus(State.FAILED, str(error))
             else:
-                self._start_queue(runner, graph)
+                self._start_queue([runner], graph)

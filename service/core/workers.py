@@ -3,7 +3,6 @@
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from models.errors import NotReady
 from service.core.admission import Backlog
+from service.core.demand import Demand
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,12 +24,7 @@ class Room:
     def __init__(self, name: str, executor: ThreadPoolExecutor) -> None:
         self._name = name
         self._executor = executor
-        self._seconds: list[float] = []
-
-    @property
-    def busy_seconds(self) -> float | None:
-        """How long threads were busy with the calls, None if they never were."""
-        return sum(self._seconds) if self._seconds else None
+        self.begun = False  # whether a thread has taken up one of the calls
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have the function called in a thread.
@@ -39,11 +34,8 @@ class Room:
         """
 
         def call() -> T:
-            started = time.perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                self._seconds.append(time.perf_counter() - started)
+            self.begun = True
+            return function(*args, **kwargs)
 
         try:
             return self._executor.submit(call)
@@ -57,7 +49,7 @@ class WorkerPool:
     def __init__(self, name: str, *, threads: int, capacity: int, background: bool = False) -> None:
         """Prepare the pool; `background` threads give way to the others."""
         self._name = name
-        self._backlog = Backlog(name, capacity=capacity, workers=threads)
+        self._backlog = Backlog(name, capacity=capacity)
         self._executor = ThreadPoolExecutor(
             threads,
             thread_name_prefix=name,
@@ -75,30 +67,31 @@ class WorkerPool:
         room = Room(self._name, self._executor)
 
         def leave(_: Future[T]) -> None:
-            self._backlog.leave(seconds=room.busy_seconds)
+            self._backlog.leave(done=room.begun)
 
         try:
             future = room.submit(function, *args, **kwargs)
         except NotReady:
-            self._backlog.leave()
+            self._backlog.leave(done=False)
             raise
         future.add_done_callback(leave)
         return future
 
     @contextmanager
-    def reserve(self, tasks: int) -> Iterator[Room]:
+    def reserve(self, tasks: int, demand: Demand | None = None) -> Iterator[Room]:
         """Hold room for some tasks until their last call is done, in this pool or elsewhere.
 
         Raises:
             InvalidRequest: there are more tasks than the capacity.
-            Overloaded: too many tasks are running or waiting.
+            Overloaded: too many tasks are running or waiting, or will be for longer than the
+                demand can wait.
         """
-        self._backlog.enter(tasks)
+        self._backlog.enter(tasks, demand)
         room = Room(self._name, self._executor)
         try:
             yield room
         finally:
-            self._backlog.leave(tasks, seconds=room.busy_seconds)
+            self._backlog.leave(tasks, done=room.begun)
 
     def close(self) -> None:
         """Finish all calls that were made, then end the threads."""

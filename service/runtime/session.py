@@ -8,7 +8,7 @@ from pathlib import Path
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
-from models.errors import ProviderUnavailable, RuntimeFailure
+from models.errors import OutOfMemory, ProviderUnavailable, RuntimeFailure
 from models.manifest import GraphSpec
 from service.core.ports import Arrays
 from service.runtime.providers import Device
@@ -32,6 +32,9 @@ _DTYPES = {
     "tensor(int64)": "int64",
 }
 
+# What its arena, CUDA and cuBLAS say where memory is short; there is no code of its own.
+_EXHAUSTED = ("Failed to allocate memory", "out of memory", "ALLOC_FAILED")
+
 
 @dataclass(frozen=True)
 class OnnxSession:
@@ -46,6 +49,7 @@ class OnnxSession:
 
         Raises:
             RuntimeFailure: ONNX Runtime refused the inputs or failed.
+            OutOfMemory: the device has not got the memory.
         """
         with _translated():
             return dict(zip(self.outputs, self.session.run(self.outputs, feeds), strict=True))
@@ -114,4 +118,6 @@ def _translated() -> Iterator[None]:
         yield
     except _FAILURES as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RuntimeFailure(f"ONNX Runtime: {first_line}") from error
+        exhausted = any(words in str(error) for words in _EXHAUSTED)
+        kind = OutOfMemory if exhausted else RuntimeFailure
+        raise kind(f"ONNX Runtime: {first_line}") from error

@@ -63,7 +63,7 @@ def test_a_request_s_time_and_its_stages_are_told_apart(metrics: Metrics) -> Non
 
 
 def test_a_batch_counts_its_rows_and_its_time(metrics: Metrics) -> None:
-    metrics.batch(Graph.MODEL, BatchReport(rows=7, seconds=0.03))
+    metrics.batch(Graph.MODEL, BatchReport(rows=7, seconds=0.03, limit=16))
 
     assert samples(metrics, "seewhy_batch_rows_sum") == {("model",): 7}
     buckets = samples(metrics, "seewhy_batch_rows_bucket")
@@ -92,12 +92,22 @@ def test_gpus_are_asked_at_every_scrape(metrics: Metrics) -> None:
     assert samples(metrics, "seewhy_device_utilization_ratio") == {("0",): 0.5}
 
 
+def test_a_batch_that_did_not_fit_shows_the_smaller_limit_and_counts_as_no_batch(
+    metrics: Metrics,
+) -> None:
+    metrics.batch(Graph.MODEL, BatchReport(rows=16, seconds=0.03, limit=8, out_of_memory=True))
+
+    assert samples(metrics, "seewhy_out_of_memory_total") == {("model",): 1}
+    assert samples(metrics, "seewhy_batch_limit_rows") == {("model",): 8}
+    assert samples(metrics, "seewhy_batch_rows_sum") == {}
+
+
 @pytest.mark.system
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_promtool_finds_nothing_to_mend(metrics: Metrics) -> None:
     metrics.request("/classify", "tiny", "Overloaded", 0.02)
     metrics.stage("/classify", "decode", 0.002)
-    metrics.batch(Graph.MODEL, BatchReport(rows=7, seconds=0.03))
+    metrics.batch(Graph.MODEL, BatchReport(rows=7, seconds=0.03, limit=16))
     metrics.watch(list, "cpu", list)
 
     done = subprocess.run(

@@ -1,16 +1,21 @@
 """The queue is driven by a runner that waits until the test lets it go on."""
 
+import os
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from queue import SimpleQueue
-from threading import Event, Semaphore
+from threading import Event, Semaphore, get_native_id
 
 import numpy as np
 import pytest
 
-from models.errors import NotReady, Overloaded, RuntimeFailure
-from service.core.batching import Answer, BatchQueue, BatchReport
+from models.errors import DeadlineExceeded, NotReady, OutOfMemory, Overloaded, RuntimeFailure
+from service.core.batching import BatchQueue, BatchReport
+from service.core.demand import Demand, Priority
 from service.core.ports import Arrays
+from service.core.waiting import Answer
 
 SECONDS = 5
 
@@ -34,8 +39,8 @@ class Doubler:
         return {"y": feeds["x"] * 2}
 
 
-def submit(queue: BatchQueue, *numbers: float) -> Future[Answer]:
-    return queue.submit({"x": np.array(numbers)})
+def submit(queue: BatchQueue, *numbers: float, demand: Demand | None = None) -> Future[Answer]:
+    return queue.submit({"x": np.array(numbers)}, demand)
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def runner() -> Doubler:
 
 @pytest.fixture
 def queue(runner: Doubler) -> Iterator[BatchQueue]:
-    queue = BatchQueue(runner, name="test", max_batch=4, capacity=8)
+    queue = BatchQueue([runner], name="test", max_batch=4, capacity=8)
     yield queue
     for _ in range(20):
         runner.go.release()
@@ -108,19 +113,111 @@ def test_room_is_made_by_answers_and_by_failures(runner: Doubler, queue: BatchQu
     assert queue.depth == 0
 
 
-def test_a_failed_batch_fails_its_own_requests_only(runner: Doubler, queue: BatchQueue) -> None:
+def test_a_failed_batch_is_run_once_more_in_halves(runner: Doubler, queue: BatchQueue) -> None:
     before = submit(queue, 1)
     assert runner.begun.acquire(timeout=SECONDS)
-    bad, beside = submit(queue, -1), submit(queue, 2)
-    runner.go.release()
-    assert runner.begun.acquire(timeout=SECONDS)
-    after = submit(queue, 3)
-    runner.go.release(2)
+    bad, beside, other, another = (submit(queue, n) for n in (-1, 2, 3, 4))
+    runner.go.release(10)
     assert before.result(SECONDS).outputs["y"].tolist() == [2]
     for failed in (bad, beside):
         with pytest.raises(RuntimeFailure, match="negative"):
             failed.result(SECONDS)
-    assert after.result(SECONDS).outputs["y"].tolist() == [6]
+    assert [a.result(SECONDS).outputs["y"].tolist() for a in (other, another)] == [[6], [8]]
+    assert submit(queue, 5).result(SECONDS).outputs["y"].tolist() == [10]
+    assert runner.batches == [[1], [-1, 2, 3, 4], [-1, 2], [3, 4], [5]]
+    assert queue.depth == 0
+
+
+class Small:
+    """A device with the memory for two rows."""
+
+    def run(self, feeds: Arrays, /) -> Arrays:
+        if len(feeds["x"]) > 2:
+            raise OutOfMemory("too many")
+        return {"y": feeds["x"]}
+
+
+def test_where_memory_runs_out_batches_become_smaller_and_it_is_reported() -> None:
+    reports: SimpleQueue[BatchReport] = SimpleQueue()
+    blocked = Doubler(gated=True)
+
+    class Both:
+        def run(self, feeds: Arrays, /) -> Arrays:
+            if feeds["x"][0] == 0:
+                blocked.run(feeds)
+            return Small().run(feeds)
+
+    queue = BatchQueue([Both()], name="test", max_batch=4, capacity=64, report=reports.put)
+    submit(queue, 0)
+    assert blocked.begun.acquire(timeout=SECONDS)
+    answers = [submit(queue, n) for n in range(1, 9)]
+    blocked.go.release()
+    assert [a.result(SECONDS).outputs["y"].tolist() for a in answers] == [[n] for n in range(1, 9)]
+    queue.close()
+    found = [reports.get(timeout=SECONDS) for _ in range(6)]
+    assert [(r.rows, r.limit, r.out_of_memory) for r in found] == [
+        (1, 4, False),
+        (4, 2, True),
+        *[(2, 2, False)] * 4,
+    ]
+
+
+def test_several_sessions_run_at_once() -> None:
+    runners = [Doubler(gated=True), Doubler(gated=True)]
+    queue = BatchQueue(runners, name="test", max_batch=4, capacity=8)
+    answers = [submit(queue, 1), submit(queue, 2)]
+    assert all(runner.begun.acquire(timeout=SECONDS) for runner in runners)
+    for runner in runners:
+        runner.go.release()
+    assert [a.result(SECONDS).outputs["y"].tolist() for a in answers] == [[2], [4]]
+    queue.close()
+
+
+def test_the_most_urgent_go_first(runner: Doubler, queue: BatchQueue) -> None:
+    now = time.perf_counter()
+    submit(queue, 0)
+    assert runner.begun.acquire(timeout=SECONDS)
+    explain = submit(queue, 1, 1, demand=Demand(Priority.EXPLAIN, now + 50))
+    late = submit(queue, 2, 2, 2, demand=Demand(Priority.CLASSIFY, now + 100))
+    soon = submit(queue, 3, 3, demand=Demand(Priority.CLASSIFY, now + 60))
+    runner.go.release(4)
+    for answer in (explain, late, soon):
+        answer.result(SECONDS)
+    assert runner.batches == [[0], [3, 3], [2, 2, 2], [1, 1]]
+
+
+def test_what_is_too_late_or_abandoned_is_not_run(runner: Doubler, queue: BatchQueue) -> None:
+    submit(queue, 0)
+    assert runner.begun.acquire(timeout=SECONDS)
+    late = submit(queue, 1, demand=Demand(deadline=time.perf_counter() + 0.01))
+    left = Demand()
+    abandoned, kept = submit(queue, 2, demand=left), submit(queue, 3)
+    left.abandoned.set()
+    Event().wait(0.02)
+    runner.go.release(2)
+    assert kept.result(SECONDS).outputs["y"].tolist() == [6]
+    with pytest.raises(DeadlineExceeded):
+        late.result(SECONDS)
+    with pytest.raises(CancelledError):
+        abandoned.result(SECONDS)
+    assert runner.batches == [[0], [3]]
+    assert queue.depth == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_a_queue_in_the_background_runs_in_a_thread_that_gives_way() -> None:
+    class Niceness:
+        def run(self, _: Arrays, /) -> Arrays:
+            return {"y": np.array([os.getpriority(os.PRIO_PROCESS, get_native_id())])}
+
+    found = []
+    for background in (False, True):
+        queue = BatchQueue(
+            [Niceness()], name="test", max_batch=1, capacity=1, background=background
+        )
+        found.append(submit(queue, 1).result(SECONDS).outputs["y"].item())
+        queue.close()
+    assert found[1] > found[0]
 
 
 def test_a_cancelled_request_is_not_run(runner: Doubler, queue: BatchQueue) -> None:
@@ -138,7 +235,7 @@ def test_a_cancelled_request_is_not_run(runner: Doubler, queue: BatchQueue) -> N
 
 
 def test_closing_answers_what_was_let_in_and_refuses_the_rest(runner: Doubler) -> None:
-    queue = BatchQueue(runner, name="test", max_batch=1, capacity=8)
+    queue = BatchQueue([runner], name="test", max_batch=1, capacity=8)
     answers = [submit(queue, n) for n in range(3)]
     runner.go.release(3)
     queue.close()
@@ -165,13 +262,13 @@ def test_times_are_those_of_waiting_and_running(runner: Doubler, queue: BatchQue
 
 def test_each_batch_is_reported() -> None:
     reports: SimpleQueue[BatchReport] = SimpleQueue()
-    queue = BatchQueue(Doubler(), name="test", max_batch=4, capacity=8, report=reports.put)
-    queue.run({"x": np.array([1.0, 2.0])})
+    queue = BatchQueue([Doubler()], name="test", max_batch=4, capacity=8, report=reports.put)
+    submit(queue, 1, 2).result(SECONDS)
     queue.close()
     assert reports.get(timeout=SECONDS).rows == 2
 
 
-def test_a_queue_is_itself_a_runner() -> None:
-    queue = BatchQueue(Doubler(), name="test", max_batch=4, capacity=8, background=True)
-    assert queue.run({"x": np.array([1.0, 2.0])})["y"].tolist() == [2, 4]
+def test_a_queue_can_be_used_as_a_runner() -> None:
+    queue = BatchQueue([Doubler()], name="test", max_batch=4, capacity=8, background=True)
+    assert queue.as_runner().run({"x": np.array([1.0, 2.0])})["y"].tolist() == [2, 4]
     queue.close()

@@ -7,7 +7,7 @@ import pytest
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.errors import BundleNotFound, GoldenMismatch, NotReady
+from models.errors import BundleInvalid, BundleNotFound, GoldenMismatch, NotReady
 from models.repository import Repository
 from service.core.catalogue import Catalogue
 from service.core.serving import ServedModel
@@ -99,6 +99,16 @@ def test_an_unknown_model_is_refused(
 ) -> None:
     with pytest.raises(BundleNotFound):
         catalogue_of(repository).load(name, version)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "float.onnx", "gradient.onnx", "golden.npz"])
+def test_a_bundle_with_an_altered_file_is_refused_whatever_needs_the_file(
+    repository: Repository, name: str
+) -> None:
+    with (repository.root / "b" / "1" / name).open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(BundleInvalid, match=f"{name} has been altered"):
+        catalogue_of(repository).load("b", None)
 
 
 def test_a_model_that_fails_to_load_can_be_tried_again(repository: Repository) -> None:

@@ -1,20 +1,18 @@
-import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 
 import numpy as np
 import pytest
 
 from models.bundle import Bundle
-from models.errors import BundleInvalid, GoldenMismatch, NotReady, RuntimeFailure, Unsupported
+from models.errors import GoldenMismatch, NotReady, RuntimeFailure, Unsupported
 from models.manifest import Graph
 from service.core.batching import BatchReport
+from service.core.plan import Plan
 from service.core.ports import Arrays, Runner
-from service.core.serving import QueueLimits, ServedModel, State
+from service.core.serving import OpenGraph, ServedModel, State
 
 SECONDS = 5
-LIMITS = QueueLimits(max_batch=4, capacity=8)
 
 
 class Named:
@@ -51,6 +49,10 @@ def no_report(_: Graph, __: BatchReport) -> None:
     pass
 
 
+def serve(bundle: Bundle, opener: OpenGraph, plan: Plan | None = None) -> ServedModel:
+    return ServedModel(bundle, opener, plan or Plan(1, 1, 4), 8, no_report)
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     pause = Event()
     for _ in range(SECONDS * 200):
@@ -71,8 +73,8 @@ def without(bundle: Bundle, *graphs: Graph) -> Bundle:
 
 def test_it_classifies_while_the_other_graphs_are_being_loaded(tiny_bundle: Bundle) -> None:
     opener = Opener()
-    model = ServedModel(tiny_bundle, opener, LIMITS, no_report)
-    assert model.classifier.run({"x": np.zeros(1)})["graph"].tolist() == ["model"]
+    model = serve(tiny_bundle, opener)
+    assert model.classifier.as_runner().run({"x": np.zeros(1)})["graph"].tolist() == ["model"]
     assert {g: s.state for g, s in model.status.items()} == {
         Graph.MODEL: State.READY,
         Graph.GRADIENT: State.LOADING,
@@ -91,18 +93,31 @@ def test_it_classifies_while_the_other_graphs_are_being_loaded(tiny_bundle: Bund
 def test_a_bundle_that_cannot_classify_is_refused(tiny_bundle: Bundle) -> None:
     opener = Opener({Graph.MODEL: GoldenMismatch("wrong")})
     with pytest.raises(GoldenMismatch):
-        ServedModel(tiny_bundle, opener, LIMITS, no_report)
+        serve(tiny_bundle, opener)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "float.onnx", "gradient.onnx", "golden.npz"])
-def test_a_bundle_with_an_altered_file_is_refused_whatever_needs_the_file(
-    tiny_bundle: Bundle, tmp_path: Path, name: str
+@pytest.mark.parametrize(("plan", "loaded"), [(Plan(3, 1, 4), 1), (Plan(3, 2, 4), 3)])
+def test_sessions_of_one_thread_are_one_run_by_several(
+    tiny_bundle: Bundle, plan: Plan, loaded: int
 ) -> None:
-    shutil.copytree(tiny_bundle.directory, tmp_path / "copy")
-    with (tmp_path / "copy" / name).open("ab") as file:
-        file.write(b"x")
-    with pytest.raises(BundleInvalid, match=f"{name} has been altered"):
-        ServedModel(Bundle(tmp_path / "copy", tiny_bundle.manifest), Opener(), LIMITS, no_report)
+    all_running = Barrier(plan.sessions)
+    opened = []
+
+    class Meeting:
+        def run(self, feeds: Arrays, /) -> Arrays:
+            all_running.wait(SECONDS)
+            return feeds
+
+    def open_graph(_: Bundle, graph: Graph) -> Runner:
+        opened.append(graph)
+        return Meeting()
+
+    model = serve(without(tiny_bundle, Graph.CAM, Graph.GRADIENT, Graph.FLOAT), open_graph, plan)
+    answers = [model.classifier.submit({"x": np.zeros(1)}) for _ in range(plan.sessions)]
+    for answer in answers:
+        answer.result(SECONDS)
+    assert opened == [Graph.MODEL] * loaded
+    model.close()
 
 
 @pytest.mark.parametrize("error", [GoldenMismatch("wrong"), KeyError("a bug")])
@@ -111,7 +126,7 @@ def test_a_graph_that_fails_says_why_and_leaves_the_others(
 ) -> None:
     opener = Opener({Graph.GRADIENT: error})
     opener.release_all()
-    model = ServedModel(tiny_bundle, opener, LIMITS, no_report)
+    model = serve(tiny_bundle, opener)
     wait_until(lambda: loaded(model))
     status = model.status[Graph.GRADIENT]
     assert status.state is State.FAILED
@@ -126,7 +141,7 @@ def test_a_graph_that_fails_says_why_and_leaves_the_others(
 def test_a_method_without_its_graph_is_refused_with_what_is_possible(tiny_bundle: Bundle) -> None:
     opener = Opener()
     opener.release_all()
-    model = ServedModel(without(tiny_bundle, Graph.CAM), opener, LIMITS, no_report)
+    model = serve(without(tiny_bundle, Graph.CAM), opener)
     assert model.methods == ["gradient"]
     with pytest.raises(Unsupported, match="possible methods: gradient"):
         model.explainer("gradcam")
@@ -135,7 +150,7 @@ def test_a_method_without_its_graph_is_refused_with_what_is_possible(tiny_bundle
 
 def test_a_bundle_without_gradients_has_no_methods(tiny_bundle: Bundle) -> None:
     bundle = without(tiny_bundle, Graph.CAM, Graph.GRADIENT, Graph.FLOAT)
-    model = ServedModel(bundle, Opener(), LIMITS, no_report)
+    model = serve(bundle, Opener())
     with pytest.raises(Unsupported, match="possible methods: none"):
         model.explainer("gradient")
     model.close()
@@ -143,7 +158,7 @@ def test_a_bundle_without_gradients_has_no_methods(tiny_bundle: Bundle) -> None:
 
 def test_closing_stops_the_loading_and_the_queues(tiny_bundle: Bundle) -> None:
     opener = Opener()
-    model = ServedModel(tiny_bundle, opener, LIMITS, no_report)
+    model = serve(tiny_bundle, opener)
     opener.release_all()
     model.close()
     with pytest.raises(NotReady):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle
-from models.errors import ProviderUnavailable, RuntimeFailure
+from models.errors import OutOfMemory, ProviderUnavailable, RuntimeFailure
 from models.manifest import Graph
 from service.runtime.providers import Device, Provider, choose
-from service.runtime.session import open_session
+from service.runtime.session import OnnxSession, open_session
 
 IMAGE = np.zeros((1, 32, 32, 3), dtype=np.uint8)
 
@@ -28,6 +28,31 @@ def test_what_the_graph_does_not_take_is_a_runtime_failure(
     with pytest.raises(RuntimeFailure, match=r"ONNX Runtime: .") as failure:
         session.run(feeds)
     assert "\n" not in str(failure.value)
+
+
+def test_idle_threads_do_not_spin(tiny_bundle: Bundle) -> None:
+    # What spins shows as processor time of the process, while it waits for nothing.
+    session = open_session(tiny_bundle.graph(Graph.MODEL), choose(Provider.CPU), threads=2)
+    options = session.session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Non-zero status code. Failed to allocate memory for requested buffer of size 1024",
+        "CUDA failure 2: out of memory ; GPU=0",
+        "CUBLAS_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_a_lack_of_memory_is_told_from_other_failures(message: str) -> None:
+    class Exhausted:
+        def run(self, *_: object) -> object:
+            raise RuntimeError(message)
+
+    session = OnnxSession(Exhausted(), ("image",), ("logits",))
+    with pytest.raises(OutOfMemory, match=r"ONNX Runtime: ."):
+        session.run({"image": IMAGE})
 
 
 def test_a_session_that_would_quietly_run_elsewhere_is_refused(tiny_bundle: Bundle) -> None:

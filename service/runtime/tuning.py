@@ -1,0 +1,151 @@
+"""Which plan is quickest for a bundle on this device: measured once, and remembered.
+
+On a CPU, larger batches slow many networks down and concurrent sessions speed them up; on
+a GPU it is the other way round. So no plan is taken for granted.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+import numpy as np
+
+from models.bundle import Bundle
+from models.manifest import Graph
+from service.core.plan import Plan
+from service.core.ports import Arrays, Runner
+from service.runtime import hardware
+from service.runtime.providers import Device, Provider
+from service.runtime.session import open_session
+
+logger = logging.getLogger(__name__)
+
+# A larger batch or more sessions must be worth the latency and the memory.
+_WORTHWHILE = 1.05
+
+
+class Tuning(StrEnum):
+    """How much time is taken to find a plan that is not remembered."""
+
+    OFF = "off"
+    QUICK = "quick"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """`rounds` over all plans, each plan run for `seconds` in each."""
+
+    rounds: int
+    seconds: float
+
+
+_EFFORTS = {Tuning.QUICK: Effort(3, 0.08), Tuning.FULL: Effort(5, 0.5)}
+
+
+def standard(device: Device, *, threads: int, max_batch: int) -> Plan:
+    """The plan where nothing is measured: one session, which gathers batches."""
+    return Plan(1, threads if device.provider is Provider.CPU else 1, max_batch)
+
+
+def tune(bundle: Bundle, device: Device, tuning: Tuning, *, threads: int, max_batch: int) -> Plan:
+    """Measure plans on this device, while it does nothing else, and choose.
+
+    Args:
+        bundle: its files are taken to be verified.
+        device: from `providers.choose`.
+        tuning: `QUICK` or `FULL`.
+        threads: of one session on the CPU; 0 to measure that too.
+        max_batch: the largest batch to try.
+
+    Raises:
+        RuntimeFailure: ONNX Runtime cannot load or run `model.onnx`.
+    """
+    plans: dict[Plan, list[Runner]] = {}
+    for sessions, each in layouts(device, cores=hardware.cores(), threads=threads):
+        runners = _open(bundle, device, sessions, each)
+        plans |= {Plan(sessions, each, batch): runners for batch in _batches(max_batch)}
+    rates = measure(plans, bundle.manifest.preprocessing.crop, _EFFORTS[tuning])
+    chosen = choose(rates)
+    logger.info("%s on %s: chose %s, %.0f images/s", bundle, device.provider, chosen, rates[chosen])
+    return chosen
+
+
+def choose(rates: Mapping[Plan, float]) -> Plan:
+    """The plan of the best rate; of those nearly as good, the one with the smallest batch.
+
+    A small batch keeps the wait short, and costs nothing where the rate is the same.
+
+    Args:
+        rates: images a second of each plan.
+    """
+    enough = max(rates.values()) / _WORTHWHILE
+    good = [plan for plan, rate in rates.items() if rate >= enough]
+    return min(good, key=lambda plan: (plan.batch, -rates[plan]))
+
+
+def measure(
+    plans: Mapping[Plan, Sequence[Runner]], size: tuple[int, int], effort: Effort
+) -> dict[Plan, float]:
+    """Images a second of each plan: its best round, for what disturbs it only slows it down.
+
+    Every round runs all plans, so that a disturbance does not decide between them.
+
+    Args:
+        plans: each with a runner of `model.onnx` for each of its sessions.
+        size: height and width of the images.
+        effort: how often and how long.
+    """
+    most = max(plan.batch for plan in plans)
+    pixels = np.random.default_rng(0).integers(0, 256, (most, *size, 3), dtype=np.uint8)
+    rates = dict.fromkeys(plans, 0.0)
+    with ThreadPoolExecutor(max(plan.sessions for plan in plans)) as threads:
+        for _ in range(effort.rounds):
+            for plan, runners in plans.items():
+                repeat = partial(_repeat, {"image": pixels[: plan.batch]}, effort.seconds)
+                started = time.perf_counter()
+                images = plan.batch * sum(threads.map(repeat, runners))
+                rates[plan] = max(rates[plan], images / (time.perf_counter() - started))
+    return rates
+
+
+def _repeat(feeds: Arrays, seconds: float, runner: Runner) -> int:
+    """Run again and again for so long; how often that was."""
+    end, runs = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end:
+        runner.run(feeds)
+        runs += 1
+    return runs
+
+
+def _open(bundle: Bundle, device: Device, sessions: int, threads: int) -> list[Runner]:
+    loaded = 1 if threads == 1 else sessions  # as `ServedModel` does
+    opened = [
+        open_session(bundle.graph(Graph.MODEL), device, threads=threads).fetching(["logits"])
+        for _ in range(loaded)
+    ]
+    return [*opened] * (sessions // loaded)
+
+
+def _batches(most: int) -> list[int]:
+    return sorted({*_powers_of_two(most), most})
+
+
+def layouts(device: Device, *, cores: int, threads: int) -> list[tuple[int, int]]:
+    """Pairs of sessions and threads that use all of a device.
+
+    On a GPU, two sessions let one copy while the other computes.
+    """
+    if device.provider is not Provider.CPU:
+        return [(1, 1), (2, 1)]
+    if threads:
+        return [(max(1, cores // threads), threads)]
+    return [(cores // each, each) for each in _powers_of_two(cores) if cores % each == 0]
+
+
+def _powers_of_two(most: int) -> list[int]:
+    return [2**power for power in range(most.bit_length())]

@@ -1,0 +1,86 @@
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from threading import Lock
+
+import numpy as np
+import pytest
+
+from models.bundle import Bundle
+from service.core.plan import Plan
+from service.core.ports import Arrays
+from service.runtime import tuning
+from service.runtime.providers import Device, Provider, choose
+from service.runtime.tuning import Effort, Tuning
+
+CPU = choose(Provider.CPU)
+GPU = Device(Provider.CUDA, (("CUDAExecutionProvider", {}),))
+
+
+class Sleeper:
+    """A device that works off one batch after another, or all at once, in a time of its own."""
+
+    def __init__(self, seconds: Callable[[int], float], *, one_at_a_time: bool) -> None:
+        self._seconds = seconds
+        self._turn = Lock() if one_at_a_time else nullcontext()
+        self.shapes: set[tuple[int, ...]] = set()
+
+    def run(self, feeds: Arrays, /) -> Arrays:
+        image = feeds["image"]
+        self.shapes.add(image.shape)
+        assert image.dtype == np.uint8
+        with self._turn:
+            time.sleep(self._seconds(len(image)))
+        return {}
+
+
+def test_a_larger_batch_has_to_be_worth_it() -> None:
+    rates = {Plan(2, 1, 1): 100.0, Plan(2, 1, 4): 104.0, Plan(1, 2, 4): 90.0}
+    assert tuning.choose(rates) == Plan(2, 1, 1)
+    assert tuning.choose({**rates, Plan(1, 2, 8): 150.0}) == Plan(1, 2, 8)
+
+
+def test_of_equal_batches_the_quickest_plan_is_taken() -> None:
+    assert tuning.choose({Plan(1, 2, 1): 100.0, Plan(2, 1, 1): 103.0}) == Plan(2, 1, 1)
+
+
+def test_where_batches_cost_no_more_than_single_images_batches_are_chosen() -> None:
+    runner = Sleeper(lambda _: 0.005, one_at_a_time=True)
+    plans = {Plan(1, 1, batch): [runner] for batch in (1, 4, 16)}
+    rates = tuning.measure(plans, (8, 6), Effort(2, 0.03))
+    assert tuning.choose(rates) == Plan(1, 1, 16)
+    assert rates[Plan(1, 1, 16)] == pytest.approx(16 / 0.005, rel=0.5)
+    assert runner.shapes == {(1, 8, 6, 3), (4, 8, 6, 3), (16, 8, 6, 3)}
+
+
+def test_where_sessions_do_not_hinder_each_other_several_are_chosen() -> None:
+    runner = Sleeper(lambda rows: 0.005 * rows**2, one_at_a_time=False)
+    plans = {Plan(n, 1, batch): [runner] * n for n in (1, 2) for batch in (1, 4)}
+    rates = tuning.measure(plans, (8, 6), Effort(2, 0.03))
+    assert tuning.choose(rates) == Plan(2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "threads", "layouts"),
+    [
+        (CPU, 2, 0, [(2, 1), (1, 2)]),
+        (CPU, 12, 0, [(12, 1), (6, 2), (3, 4)]),
+        (CPU, 8, 4, [(2, 4)]),
+        (CPU, 2, 4, [(1, 4)]),
+        (GPU, 16, 0, [(1, 1), (2, 1)]),
+    ],
+)
+def test_layouts_use_all_cores(
+    device: Device, cores: int, threads: int, layouts: list[tuple[int, int]]
+) -> None:
+    assert tuning.layouts(device, cores=cores, threads=threads) == layouts
+
+
+def test_a_bundle_is_tuned_within_its_limits(tiny_bundle: Bundle) -> None:
+    plan = tuning.tune(tiny_bundle, CPU, Tuning.QUICK, threads=1, max_batch=3)
+    assert plan.threads == 1
+    assert plan.batch in (1, 2, 3)
+
+
+def test_without_tuning_one_session_gathers_batches() -> None:
+    assert tuning.standard(CPU, threads=3, max_batch=8) == Plan(1, 3, 8)
