@@ -15,7 +15,16 @@ from models.bundle import Bundle
 from models.manifest import Graph
 from models.photo import Limits
 from models.repository import Repository
-from service.api import classify, documentation, explain, health, keys, models, problems
+from service.api import (
+    administration,
+    classify,
+    documentation,
+    explain,
+    health,
+    keys,
+    models,
+    problems,
+)
 from service.api.observation import Observation
 from service.api.parts import Parts
 from service.api.uploads import UploadLimits
@@ -67,6 +76,9 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
     for router in (classify.router, explain.router, models.router):
         app.include_router(router, dependencies=guards)
     app.include_router(health.router)
+    if settings.admin_key:
+        admin = keys.guard({settings.admin_key: settings.queue_size})
+        app.include_router(administration.router, dependencies=[Depends(admin)])
     documentation.show_examples(app)
     return app
 

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         description="the keys that requests have to bring, as a JSON object, each with the number "
         "of requests that may be answered at once; empty: no key is asked for",
     )
+    admin_key: Key | None = Field(
+        default=None,
+        repr=False,
+        description="the key that loads, unloads and promotes versions; unset: nobody can",
+    )
     shutdown_seconds: Count = Field(
         default=30, description="how long requests in flight may take once a shutdown begins"
     )

@@ -33,7 +33,7 @@ def problem_type(kind: type[SeeWhyError]) -> tuple[int, str]:
 
 
 def test_every_route_is_documented(page: str) -> None:
-    app = create_app(Settings())
+    app = create_app(Settings(admin_key="x"))
     paths = app.openapi()["paths"].items()
     routes = {f"{method.upper()} {path}" for path, methods in paths for method in methods}
     routes |= {"GET /docs", "GET /redoc", "GET /openapi.json"}

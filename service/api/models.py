@@ -18,7 +18,7 @@ router = APIRouter(tags=["models"])
 def list_models(request: Request) -> dict[str, Any]:
     """The repository's models and their versions."""
     catalogue = parts.of(request).catalogue
-    return {"models": [_summary(catalogue, name) for name in catalogue.repository.names()]}
+    return {"models": [summary(catalogue, name) for name in catalogue.repository.names()]}
 
 
 @router.get("/models/{name}", summary="One model", response_model=ModelDetails, responses=PROBLEMS)
@@ -28,10 +28,15 @@ def show_model(
     """A model and the manifest of one of its versions, the current one by default."""
     catalogue = parts.of(request).catalogue
     manifest = catalogue.repository.open(name, asked.version).manifest
-    return {**_summary(catalogue, name), "manifest": manifest.model_dump(mode="json")}
+    return {**summary(catalogue, name), "manifest": manifest.model_dump(mode="json")}
 
 
-def _summary(catalogue: Catalogue, name: str) -> dict[str, Any]:
+def summary(catalogue: Catalogue, name: str) -> dict[str, Any]:
+    """A model's versions: what there is, what is loaded, what answers.
+
+    Raises:
+        BundleNotFound: there is no such model.
+    """
     manifests = [model.bundle.manifest for model in catalogue.loaded()]
     current, error = _current(catalogue.repository, name)
     return {

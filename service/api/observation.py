@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from contextlib import ExitStack
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -41,7 +42,15 @@ class Observation:
         given = Headers(scope=scope).get(REQUEST_ID, "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex
         state = scope.setdefault("state", {})
-        state.update(request_id=request_id, started=started, model="", outcome="ok", stages={})
+        at_end = ExitStack()  # what the request uses, to be given back
+        state.update(
+            request_id=request_id,
+            started=started,
+            model="",
+            outcome="ok",
+            stages={},
+            at_end=at_end,
+        )
         answering, status = False, problems.CLIENT_CLOSED_REQUEST
 
         async def send_with_id(message: Message) -> None:
@@ -62,6 +71,7 @@ class Observation:
             problem = problems.describe_status(_INTERNAL, detail, request_id)
             await problems.respond(problem)(scope, receive, send_with_id)
         finally:
+            at_end.close()
             route = getattr(scope.get("route"), "path", "unknown")
             seconds = time.perf_counter() - started
             self._metrics.request(route, state["model"], state["outcome"], seconds)

@@ -42,7 +42,7 @@ def of(request: Request) -> Parts:
 
 
 async def model_for(request: Request, options: Options) -> ServedModel:
-    """The model that a request asks for, loaded if need be.
+    """The model that a request asks for, loaded if need be, and kept until it is answered.
 
     Raises:
         BundleNotFound: the repository has no such model or version.
@@ -51,11 +51,11 @@ async def model_for(request: Request, options: Options) -> ServedModel:
         Overloaded: too many requests are waiting for models.
     """
     catalogue = of(request).catalogue
-    model = catalogue.find(options.model, options.version)
-    if model is None:
+    while (model := catalogue.borrow(options.model, options.version)) is None:
         # A name that does not exist must not wait for a model that is being loaded.
         await asyncio.to_thread(catalogue.expect, options.model, options.version)
         loading = of(request).loaders.submit(catalogue.load, options.model, options.version)
-        model = await asyncio.wrap_future(loading)
+        await asyncio.wrap_future(loading)
+    request.state.at_end.callback(model.release)
     request.state.model = model.bundle.manifest.name
     return model

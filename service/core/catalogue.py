@@ -2,11 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
+from threading import Lock, RLock
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.errors import BundleNotFound, NotReady
+from models.errors import BundleNotFound, InvalidRequest, NotReady
 from models.repository import Repository
 from service.core.serving import ServedModel
 
@@ -19,7 +19,7 @@ class Catalogue:
     """Loaded models by name and version. Safe to use from several threads.
 
     Where no version is asked for, the one that was current at the first such request
-    stays the answer.
+    stays the answer, until another is promoted.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Catalogue:
         self._capacity = capacity
         self._models: OrderedDict[_Key, ServedModel] = OrderedDict()
         self._current: dict[str, int] = {}
-        self._access = Lock()
+        self._access = RLock()
         self._loading = Lock()
         self._closed = False
 
@@ -71,6 +71,14 @@ class Catalogue:
             model = self._models.get(key)
             if model is not None:
                 self._models.move_to_end(key)
+            return model
+
+    def borrow(self, name: str | None, version: int | None) -> ServedModel | None:
+        """As `find`, for a request that uses the model: it has to `release` it."""
+        with self._access:
+            model = self.find(name, version)
+            if model is not None:
+                model.acquire()
             return model
 
     def expect(self, name: str | None, version: int | None) -> None:
@@ -114,6 +122,33 @@ class Catalogue:
             for unused in surplus:
                 unused.close()
             return model
+
+    def promote(self, name: str, version: int) -> None:
+        """Let a version answer where none is asked for; loaded and checked before it does.
+
+        The version that answered stays loaded, so that promoting it again takes no time.
+
+        Raises:
+            SeeWhyError: what `load` raises; then nothing has changed.
+        """
+        self.load(name, version)
+        with self._access:
+            self._current[name] = version
+
+    def unload(self, name: str, version: int) -> None:
+        """Give a version up, once no request uses it.
+
+        Raises:
+            BundleNotFound: it is not loaded.
+            InvalidRequest: it answers where no version is asked for.
+        """
+        with self._access:
+            if version == self._current.get(name):
+                raise InvalidRequest(f"{name} version {version} is serving: promote another first")
+            model = self._models.pop((name, version), None)
+        if model is None:
+            raise BundleNotFound(f"{name} version {version} is not loaded")
+        model.close()
 
     def close(self) -> None:
         """Have all models answer what they let in, and give them up."""

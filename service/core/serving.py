@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Lock, Thread
+from threading import Condition, Lock, Thread
 
 from models.bundle import Bundle
 from models.errors import NotReady, RuntimeFailure, Unsupported
@@ -72,6 +72,8 @@ class ServedModel:
         self._report = report
         self._lock = Lock()
         self._closed = False
+        self._users = 0
+        self._unused = Condition()
         self._queues: dict[Graph, BatchQueue] = {}
         self._status: dict[Graph, GraphStatus] = {}
         # A session of one thread has none of its own: its callers run it, all at once.
@@ -163,8 +165,21 @@ class ServedModel:
     def _possible(self) -> str:
         return ", ".join(self.methods) or "none"
 
+    def acquire(self) -> None:
+        """A request is going to use the model: it is not closed before `release`."""
+        with self._unused:
+            self._users += 1
+
+    def release(self) -> None:
+        """A request has used the model."""
+        with self._unused:
+            self._users -= 1
+            self._unused.notify_all()
+
     def close(self) -> None:
-        """Answer what was let in, refuse what comes, end the threads."""
+        """Wait until no request uses the model, refuse what comes, end the threads."""
+        with self._unused:
+            self._unused.wait_for(lambda: not self._users)
         with self._lock:
             self._closed = True
         self._loader.join()

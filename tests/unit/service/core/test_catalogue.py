@@ -7,7 +7,7 @@ import pytest
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.errors import BundleInvalid, BundleNotFound, GoldenMismatch, NotReady
+from models.errors import BundleInvalid, BundleNotFound, GoldenMismatch, InvalidRequest, NotReady
 from models.repository import Repository
 from service.core.catalogue import Catalogue
 from service.core.serving import ServedModel
@@ -19,6 +19,10 @@ class Served:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.closed = False
+        self.users = 0
+
+    def acquire(self) -> None:
+        self.users += 1
 
     def close(self) -> None:
         self.closed = True
@@ -124,6 +128,53 @@ def test_a_model_that_fails_to_load_can_be_tried_again(repository: Repository) -
         catalogue.load("b", None)
     assert catalogue.loaded() == []
     assert shown(catalogue.load("b", None)) == ("b", 1)
+
+
+def test_a_promoted_version_answers_where_none_is_named(repository: Repository) -> None:
+    catalogue = catalogue_of(repository)
+    second = catalogue.load("a", None)
+    catalogue.promote("a", 1)
+    first = catalogue.find("a", None)
+    assert first is not None
+    assert (shown(first), catalogue.serving("a")) == (("a", 1), 1)
+    assert not cast("Served", second).closed
+    catalogue.promote("a", 2)
+    assert catalogue.find("a", None) is second
+
+
+def test_a_version_that_fails_to_load_changes_nothing(repository: Repository) -> None:
+    def serve_second_version(bundle: Bundle) -> ServedModel:
+        if bundle.manifest.version == 1:
+            raise GoldenMismatch("wrong")
+        return serve(bundle)
+
+    catalogue = catalogue_of(repository, serve=serve_second_version)
+    second = catalogue.load("a", None)
+    with pytest.raises(GoldenMismatch):
+        catalogue.promote("a", 1)
+    with pytest.raises(BundleNotFound):
+        catalogue.promote("a", 3)
+    assert catalogue.find("a", None) is second
+    assert catalogue.loaded() == [second]
+
+
+def test_a_version_is_given_up_unless_it_answers(repository: Repository) -> None:
+    catalogue = catalogue_of(repository)
+    second, first = catalogue.load("a", None), catalogue.load("a", 1)
+    with pytest.raises(InvalidRequest, match="a version 2 is serving: promote another first"):
+        catalogue.unload("a", 2)
+    catalogue.unload("a", 1)
+    assert (cast("Served", first).closed, cast("Served", second).closed) == (True, False)
+    with pytest.raises(BundleNotFound, match="a version 1 is not loaded"):
+        catalogue.unload("a", 1)
+
+
+def test_who_borrows_a_model_has_to_be_known_to_it(repository: Repository) -> None:
+    catalogue = catalogue_of(repository)
+    assert catalogue.borrow("a", None) is None
+    model = catalogue.load("a", None)
+    assert catalogue.borrow("a", None) is model
+    assert cast("Served", model).users == 1
 
 
 def test_closing_closes_all_models(repository: Repository) -> None:

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping
-from threading import Barrier, Event
+from threading import Barrier, Event, Thread
 
 import numpy as np
 import pytest
@@ -154,6 +154,21 @@ def test_a_bundle_without_gradients_has_no_methods(tiny_bundle: Bundle) -> None:
     with pytest.raises(Unsupported, match="possible methods: none"):
         model.explainer("gradient")
     model.close()
+
+
+def test_a_model_in_use_is_closed_once_it_is_not(tiny_bundle: Bundle) -> None:
+    opener = Opener()
+    opener.release_all()
+    model = serve(tiny_bundle, opener)
+    model.acquire()
+    closing = Thread(target=model.close)
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive()
+    assert model.classifier.as_runner().run({"x": np.zeros(1)})["graph"].tolist() == ["model"]
+    model.release()
+    closing.join(SECONDS)
+    assert not closing.is_alive()
 
 
 def test_closing_stops_the_loading_and_the_queues(tiny_bundle: Bundle) -> None:
