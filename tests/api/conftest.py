@@ -1,6 +1,6 @@
 """The application in this process, on the tiny bundle."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
@@ -31,6 +31,12 @@ def client(settings: Settings) -> Iterator[TestClient]:
     with TestClient(create_app(settings)) as client:
         wait_until_loaded(client)
         yield client
+
+
+@pytest.fixture(scope="session")
+def wait_for_graphs() -> Callable[[TestClient], None]:
+    """Waits until all graphs of a client's one model are loaded."""
+    return wait_until_loaded
 
 
 def wait_until_loaded(client: TestClient) -> None:

@@ -1,7 +1,7 @@
 """Bundles that differ: calibrated, without gradients, without a default method."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,9 +53,13 @@ def test_a_calibrated_bundle_divides_its_logits_by_its_temperature(
 
 
 def test_an_explanation_states_the_calibrated_probability(
-    tmp_path: Path, tiny_bundle: Bundle, red_left: bytes
+    tmp_path: Path,
+    tiny_bundle: Bundle,
+    red_left: bytes,
+    wait_for_graphs: Callable[[TestClient], None],
 ) -> None:
     with client_of(tmp_path, tiny_bundle, calibration={"temperature": 2.0}) as client:
+        wait_for_graphs(client)
         classified = client.post("/classify", content=red_left).json()
         explained = client.post("/explain", content=red_left).json()
     stated = explained["explanation"]["target"]["probability"]
