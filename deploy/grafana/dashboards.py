@@ -122,6 +122,15 @@ CAPACITY = Dashboard(
             "short",
         ),
         Panel(
+            "Most images in a batch, and batches without memory",
+            {
+                "{{graph}} at most": "seewhy_batch_limit_rows",
+                "{{graph}} without memory": "sum by (graph) "
+                f"(increase(seewhy_out_of_memory_total[{RATE}]))",
+            },
+            "short",
+        ),
+        Panel(
             "How long a batch takes",
             {
                 "{{graph}}": f"sum by (graph) (rate(seewhy_batch_seconds_sum[{RATE}])) / "
