@@ -31,7 +31,6 @@ def test_what_the_graph_does_not_take_is_a_runtime_failure(
 
 
 def test_idle_threads_do_not_spin(tiny_bundle: Bundle) -> None:
-    # What spins shows as processor time of the process, while it waits for nothing.
     session = open_session(tiny_bundle.graph(Graph.MODEL), choose(Provider.CPU), threads=2)
     options = session.session.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
