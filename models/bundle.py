@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import ValidationError
 
 from models.errors import BundleInvalid, BundleNotFound
@@ -70,6 +72,28 @@ def verify(bundle: Bundle, files: Iterable[str] | None = None) -> None:
             raise BundleInvalid(f"{bundle}: {name} is missing")
         if sha256(path) != expected[name]:
             raise BundleInvalid(f"{bundle}: {name} has been altered: its sha256 differs")
+
+
+def cam_weights(bundle: Bundle) -> npt.NDArray[np.float32] | None:
+    """The classifier's weight [K, C] out of `weights.bin`, where the manifest places it.
+
+    None where the logits are not linear in the spatial mean of the explained layer.
+
+    Raises:
+        BundleInvalid: the file is missing or ends before it.
+    """
+    layer = bundle.manifest.explained_layer
+    if layer is None or layer.cam is None:
+        return None
+    rows, columns = layer.cam.shape
+    path = bundle.directory / WEIGHTS
+    try:
+        values = np.fromfile(path, "<f4", count=rows * columns, offset=layer.cam.offset)
+    except OSError as error:
+        raise BundleInvalid(f"{path} cannot be read: {error.strerror}") from error
+    if len(values) != rows * columns:
+        raise BundleInvalid(f"{path} ends before the classifier's weight {layer.cam.weight}")
+    return values.reshape(rows, columns).astype(np.float32, copy=False)
 
 
 def write_manifest(directory: Path, fields: Mapping[str, object]) -> Bundle:

@@ -33,6 +33,14 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
+MethodName = Literal[
+    "gradient", "gradient_x_input", "smoothgrad", "integrated_gradients",
+    "gradcam", "gradcam++", "hirescam", "layercam", "xgradcam",
+    "cam", "eigencam", "scorecam", "occlusion", "rise",
+]  # fmt: skip
+"""The saliency methods, `service.core.saliency`."""
+
+
 class Resampling(StrEnum):
     """Resampling filters, named as Pillow names them.
 
@@ -237,7 +245,7 @@ class Manifest(Frozen):
     precision: Precision
     tolerances: Tolerances
     explained_layer: ExplainedLayer | None
-    default_explanation: Literal["gradient", "gradcam"] | None
+    default_explanation: MethodName | None
     provenance: Provenance
     metrics: dict[str, float]
     calibration: Calibration | None

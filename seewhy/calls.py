@@ -37,10 +37,25 @@ class ClassifyOptions(TypedDict, total=False):
 
 
 class ExplainOptions(TypedDict, total=False):
-    """How to explain; `target` is a class index or label, by default the top class."""
+    """How to explain.
+
+    `target` is a class index or label, by default the top class; `against` another one that it
+    is held against. The rest are parameters of methods, docs/explanations.md.
+    """
 
     method: str | None
     target: int | str | None
+    against: int | str | None
+    signed: bool | None
+    samples: int | None
+    sigma: float | None
+    steps: int | None
+    baseline: str | None
+    channels: int | None
+    window: int | None
+    stride: int | None
+    masks: int | None
+    seed: int | None
     model: str | None
     version: int | None
 

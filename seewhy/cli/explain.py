@@ -2,10 +2,11 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from models.manifest import MethodName
 from seewhy import inprocess
 from seewhy.calls import ExplainOptions
 from seewhy.cli.options import (
@@ -27,7 +28,7 @@ def explain(
         typer.Option("--output", "-o", metavar="PNG", callback=writable, help="File to write."),
     ],
     method: Annotated[
-        Literal["gradient", "gradcam"] | None,
+        MethodName | None,
         typer.Option(help="Of the saliency. [default: the model's]"),
     ] = None,
     target: Annotated[
@@ -35,6 +36,10 @@ def explain(
         typer.Option(
             metavar="CLASS", help="Index or label of what to explain. [default: the top class]"
         ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="Why the target and not this class?"),
     ] = None,
     model: ModelOption = None,
     version: VersionOption = None,
@@ -46,7 +51,9 @@ def explain(
     It shows where the evidence for a class lies. The service runs inside the command; no
     server is needed.
     """
-    asked = ExplainOptions(method=method, target=target, model=model, version=version)
+    asked = ExplainOptions(
+        method=method, target=target, against=against, model=model, version=version
+    )
     output.write_bytes(
         asyncio.run(_heat_map(file, asked, settings(repository=repository, provider=provider)))
     )

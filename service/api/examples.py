@@ -29,10 +29,18 @@ _EXPLAINED = {
     "explanation": {
         "method": "gradcam",
         "target": {"label": "tiger cat", "index": 282, "probability": 0.386},
+        "against": None,
         # A map of a real model has the side of its crop.
-        "map": {"dtype": "float32", "shape": [2, 3], "data": [[0.0, 0.52, 0.13], [0.0, 1.31, 0.0]]},
+        "map": {
+            "dtype": "float32",
+            "shape": [2, 3],
+            "data": [[0.0, 0.52, 0.13], [0.0, 1.31, 0.0]],
+            "min": 0.0,
+            "max": 1.31,
+        },
         "box": [120.5, 33.0, 410.25, 298.75],
         "passes": 1,
+        "completeness_gap": None,
         "note": None,
     },
     "timings_ms": {**_TIMINGS, "explain": 32.8, "total": 45.1},

@@ -13,10 +13,14 @@ from models.preprocess import Crop, preprocess
 from service.api.parts import Parts
 from service.api.requests import ImageRequest
 from service.api.schemas import ExplainOptions
-from service.core import saliency, targets
+from service.core import targets
 from service.core.demand import Demand
-from service.core.saliency import Explanation
+from service.core.saliency.explanation import Explanation
+from service.core.saliency.explanation import explain as explain_crop
+from service.core.saliency.methods import check
+from service.core.saliency.parameters import Parameters
 from service.core.serving import ServedModel
+from service.core.targets import Question
 from service.core.workers import Room
 
 
@@ -73,20 +77,26 @@ async def explain(
 
     Raises:
         ImageError: it cannot be used as an image.
+        InvalidRequest: the method does not take a parameter, or it does not fit the crop.
         UnknownClass: the target names no class, or more than one.
         Unsupported: the bundle has not got the method.
         Unavailable: there is too much to do, it is too late, or the graph is being loaded.
         RuntimeFailure: the runtime failed.
     """
-    model, demand = asked.model, asked.demand
-    method = asked.options.method or model.default_method
-    runner = model.explainer(method, demand)
+    model, options, demand = asked.model, asked.options, asked.demand
+    method = model.method(options.method)
+    parameters = _parameters(options)
+    check(method, parameters)
+    network = model.network(demand)
     labels = model.bundle.manifest.labels
     seen = await see(service, model, image, demand)
-    target = targets.resolve(asked.options.target, labels, seen.logits)
+    question = Question(
+        targets.resolve(options.target, labels, seen.logits),
+        None if options.against is None else targets.resolve(options.against, labels, seen.logits),
+    )
     started = time.perf_counter()
-    explanation = await asyncio.wrap_future(
-        room.submit(saliency.explain, method, runner, seen.crop.pixels, target, len(labels))
+    (explanation,) = await asyncio.wrap_future(
+        room.submit(explain_crop, network, seen.crop.pixels, [question], method, parameters)
     )
     seconds = {**seen.seconds, "explain": time.perf_counter() - started}
     return Explained(seen, explanation, seconds)
@@ -95,3 +105,9 @@ async def explain(
 def _decode(demand: Demand, image: bytes, preprocessing: Preprocessing, limits: Limits) -> Crop:
     demand.check()
     return preprocess(image, preprocessing, limits)
+
+
+def _parameters(options: ExplainOptions) -> Parameters:
+    """Those that the request set; the others keep their defaults."""
+    given = options.model_fields_set & Parameters.model_fields.keys()
+    return Parameters(**{name: getattr(options, name) for name in given})

@@ -12,6 +12,8 @@ from service.api.pipeline import Explained
 from service.core import heatmap
 from service.core.classification import softmax
 from service.core.localization import mass_box, to_photo
+from service.core.saliency.explanation import Explanation
+from service.core.targets import Target
 
 ALL_ZERO = "the map is zero everywhere: the method finds nothing that speaks for this class"
 
@@ -20,38 +22,43 @@ _DIGITS = 5
 
 def body(explained: Explained, temperature: float) -> dict[str, Any]:
     """The explanation as `schemas.ExplanationBody` has it; `temperature` as in `softmax`."""
-    explanation, target = explained.explanation, explained.explanation.target
+    explanation, question = explained.explanation, explained.explanation.question
     probabilities = softmax(explained.seen.logits, temperature)
-    box = mass_box(explanation.map)
+
+    def named(target: Target) -> dict[str, Any]:
+        probability = float(probabilities[target.index])
+        return {"label": target.label, "index": target.index, "probability": probability}
+
+    box = mass_box(_speaking_for(explanation))
     if box is not None:
         box = to_photo(box, explanation.map.shape, explained.seen.crop.box)
     return {
         "method": explanation.method,
-        "target": {
-            "label": target.label,
-            "index": target.index,
-            "probability": float(probabilities[target.index]),
-        },
+        "target": named(question.target),
+        "against": None if question.against is None else named(question.against),
         "map": {
             "dtype": str(explanation.map.dtype),
             "shape": explanation.map.shape,
             "data": _numbers(explanation.map),
+            "min": float(explanation.map.min()),
+            "max": float(explanation.map.max()),
         },
         "box": None if box is None else [round(edge, 2) for edge in box],
         "passes": explanation.passes,
+        "completeness_gap": _finite(explanation.gap),
         "note": note(explained),
     }
 
 
 def picture(image: bytes, limits: Limits, explained: Explained) -> bytes:
-    """A PNG of the photo with the map drawn over it.
+    """A PNG of the photo with the map drawn over it; of a signed map, what speaks for the class.
 
     Raises:
         ImageError: the photo cannot be decoded.
     """
     decoded = photo.decode(image, limits, longer=heatmap.MAX_SIDE)
     covered = decoded.place(explained.seen.crop.box)
-    return heatmap.overlay(np.asarray(decoded.image), explained.explanation.map, covered)
+    return heatmap.overlay(np.asarray(decoded.image), _speaking_for(explained.explanation), covered)
 
 
 def note(explained: Explained) -> str | None:
@@ -59,9 +66,18 @@ def note(explained: Explained) -> str | None:
     return None if explained.explanation.map.any() else ALL_ZERO
 
 
+def _speaking_for(explanation: Explanation) -> npt.NDArray[np.float32]:
+    return np.maximum(explanation.map, 0) if explanation.signed else explanation.map
+
+
+def _finite(gap: float | None) -> float | None:
+    """JSON has no infinity."""
+    return gap if gap is not None and math.isfinite(gap) else None
+
+
 def _numbers(values: npt.NDArray[np.float32]) -> list[list[float]]:
     """The map's values, to 5 significant digits of the largest: shorter JSON."""
-    largest = float(values.max())
+    largest = float(np.abs(values).max())
     decimals = _DIGITS - 1 - math.floor(math.log10(largest)) if largest > 0 else 0
     rows: list[list[float]] = np.round(values.astype(np.float64), decimals).tolist()
     return rows

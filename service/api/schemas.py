@@ -9,14 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from models.manifest import MethodName
 from service.core.demand import Priority
+from service.core.numbers import NotTruth
+from service.core.saliency.parameters import Parameters
 from service.core.serving import State
-
-
-def _no_truth_value(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise PydanticCustomError("number", "Input should be a number, not true or false")
-    return value
 
 
 def _index_or_label(value: Any) -> Any:
@@ -25,7 +22,7 @@ def _index_or_label(value: Any) -> Any:
     return value
 
 
-Count = Annotated[int, Field(ge=1), BeforeValidator(_no_truth_value)]
+Count = Annotated[int, Field(ge=1), NotTruth]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -60,16 +57,22 @@ class ClassifyOptions(Options):
     top_k: Count = Field(5, description="How many classes to list.")
 
 
-class ExplainOptions(Options):
-    """Options of `POST /explain`."""
+ClassName = Annotated[int | str | None, BeforeValidator(_index_or_label)]
+
+
+class ExplainOptions(Options, Parameters):
+    """Options of `POST /explain`; which method takes which parameters: docs/explanations.md."""
 
     priority = Priority.EXPLAIN
 
-    method: Literal["gradient", "gradcam"] | None = Field(
+    method: MethodName | None = Field(
         None, description="Saliency method; the bundle's default one if left out."
     )
-    target: Annotated[int | str | None, BeforeValidator(_index_or_label)] = Field(
+    target: ClassName = Field(
         None, description="Index or label of the class to explain; the top one if left out."
+    )
+    against: ClassName = Field(
+        None, description="Index or label of a class: why the target and not this one?"
     )
 
 
@@ -151,6 +154,8 @@ class SaliencyMap(BaseModel):
     dtype: Literal["float32"]
     shape: tuple[int, int] = Field(description="height, width", examples=[(224, 224)])
     data: list[list[float]]
+    min: float
+    max: float
 
 
 class ExplanationBody(BaseModel):
@@ -158,11 +163,17 @@ class ExplanationBody(BaseModel):
 
     method: str = Field(examples=["gradcam"])
     target: ExplainedClass
+    against: ExplainedClass | None = Field(description="the class that the target is held against")
     map: SaliencyMap
     box: tuple[float, float, float, float] | None = Field(
         description="left, top, right, bottom around the map's mass, in the upright photo's pixels"
     )
-    passes: int = Field(description="runs of the graph that the map took")
+    passes: int = Field(description="images that went through a graph for the map")
+    completeness_gap: float | None = Field(
+        description="integrated_gradients: by how much the map's sum misses the difference of "
+        "score to the baseline, relative to it; null for other methods, or where there is no "
+        "difference"
+    )
     note: str | None = Field(description="what to know about this map")
 
 

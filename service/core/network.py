@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from models.errors import Unsupported
 from models.manifest import Graph
 from service.core.ports import Runner
 
@@ -44,12 +45,15 @@ class Network:
         runner: gives the runner of a graph, a session or the queue before one; raises what
             `ServedModel.runner` does where there is none.
         classes: K.
+        head: float32 [K, C], the classifier's weight, where the logits are linear in the
+            spatial mean of the explained layer; None elsewhere.
         batch: images run at once.
         proceed: called before every batch; raises where the work has become useless.
     """
 
     runner: Callable[[Graph], Runner]
     classes: int
+    head: Floats | None = None
     batch: int = 16
     proceed: Callable[[], None] = _go_on
 
@@ -62,6 +66,19 @@ class Network:
             Unavailable: there is no room or no session for it now.
         """
         return self._run(Graph.FLOAT, {"image": images})["logits"]
+
+    def activations(self, images: Floats) -> Floats:
+        """The explained layer's activations [N, C, h, w], of `float.onnx`.
+
+        Raises:
+            Unsupported: the bundle has no such graph, or no explained layer.
+            RuntimeFailure: the runtime failed.
+            Unavailable: there is no room or no session for it now.
+        """
+        outputs = self._run(Graph.FLOAT, {"image": images})
+        if "activations" not in outputs:
+            raise Unsupported("the bundle has no explained layer")
+        return outputs["activations"]
 
     def input_gradient(
         self, images: Floats, cotangents: Floats, softmax_weights: Floats | None = None

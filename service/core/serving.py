@@ -4,16 +4,19 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from threading import Condition, Lock, Thread
 
+from models import bundle as bundles
 from models.bundle import Bundle
 from models.errors import NotReady, RuntimeFailure, Unsupported
-from models.manifest import Graph
+from models.manifest import Graph, MethodName
 from service.core.batching import BatchQueue, BatchReport
 from service.core.demand import Demand
+from service.core.network import Network
 from service.core.plan import Plan
 from service.core.ports import Runner
-from service.core.saliency import METHODS
+from service.core.saliency.methods import METHODS, possible
 from service.core.workers import yield_to_others
 
 logger = logging.getLogger(__name__)
@@ -67,6 +70,7 @@ class ServedModel:
         """
         self.bundle = bundle
         self.plan = plan
+        self._head = bundles.cam_weights(bundle)
         self._open_graph = open_graph
         self._capacity = capacity
         self._report = report
@@ -110,38 +114,38 @@ class ServedModel:
             return {graph: queue.depth for graph, queue in self._queues.items()}
 
     @property
-    def methods(self) -> list[str]:
-        """The saliency methods for which the bundle has the graph."""
-        return [name for name, method in METHODS.items() if method.graph in self._status]
+    def methods(self) -> list[MethodName]:
+        """The saliency methods that can explain the bundle."""
+        return possible(self.bundle.manifest)
 
-    @property
-    def default_method(self) -> str:
-        """The bundle's own choice of a saliency method.
-
-        Raises:
-            Unsupported: it has none.
-        """
-        method = self.bundle.manifest.default_explanation
-        if method is None:
-            raise Unsupported(
-                f"{self.bundle} names no default method; possible methods: {self._possible}"
-            )
-        return method
-
-    def explainer(self, method: str, demand: Demand | None = None) -> Runner:
-        """The runner of the graph that a saliency method needs; see `runner`.
+    def method(self, asked: MethodName | None) -> MethodName:
+        """The saliency method that is asked for, by default the bundle's own.
 
         Raises:
-            Unsupported: there is no such method, or the bundle has not got its graph.
+            Unsupported: the bundle has not got what the method needs, or names no default.
             NotReady: the graph is still being loaded.
             RuntimeFailure: the graph could not be loaded.
         """
-        if method not in self.methods:
+        listed = ", ".join(self.methods) or "none"
+        name = asked or self.bundle.manifest.default_explanation
+        if name is None:
+            raise Unsupported(f"{self.bundle} names no default method; possible methods: {listed}")
+        if name not in self.methods:
             raise Unsupported(
-                f"{self.bundle} cannot be explained by {method!r}; "
-                f"possible methods: {self._possible}"
+                f"{self.bundle} cannot be explained by {name!r}; possible methods: {listed}"
             )
-        return self.runner(METHODS[method].graph, demand)
+        self.runner(METHODS[name].graph)
+        return name
+
+    def network(self, demand: Demand) -> Network:
+        """The bundle's graphs as functions, run by its queues as a request with this demand."""
+        return Network(
+            partial(self.runner, demand=demand),
+            classes=len(self.bundle.manifest.labels),
+            head=self._head,
+            batch=self.plan.batch,
+            proceed=demand.check,
+        )
 
     def runner(self, graph: Graph, demand: Demand | None = None) -> Runner:
         """The queue before one of the graphs, as a request with this demand uses it.
@@ -160,10 +164,6 @@ class ServedModel:
         if status.state is State.LOADING:
             raise NotReady(f"{graph.filename} of {self.bundle} is still being loaded")
         raise RuntimeFailure(f"{graph.filename} of {self.bundle} has failed: {status.reason}")
-
-    @property
-    def _possible(self) -> str:
-        return ", ".join(self.methods) or "none"
 
     def acquire(self) -> None:
         """A request is going to use the model: it is not closed before `release`."""

@@ -1,4 +1,4 @@
-"""Which class an explanation is about."""
+"""Which class an explanation is about, and which one it is held against."""
 
 import difflib
 from collections.abc import Sequence
@@ -16,6 +16,25 @@ class Target:
 
     index: int
     label: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """Why this class; or, with `against`, why this class and not that one."""
+
+    target: Target
+    against: Target | None = None
+
+    def cotangent(self, classes: int) -> npt.NDArray[np.float32]:
+        """The row [K] whose product with the logits is the score in question.
+
+        One-hot for a class; for a contrast, the difference of the two classes' rows.
+        """
+        row = np.zeros(classes, dtype=np.float32)
+        row[self.target.index] += 1
+        if self.against is not None:
+            row[self.against.index] -= 1
+        return row
 
 
 def resolve(

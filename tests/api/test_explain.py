@@ -10,6 +10,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from service.api.schemas import Explanation, Explanations
+from service.core.saliency.methods import METHODS
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> bytes:
@@ -92,6 +93,67 @@ def test_the_picture_shows_the_heat_over_the_whole_photo(
     # Green, which the red photo has not got, is the colour map's alone.
     assert drawn[20, 28, 1] > drawn[20, 8, 1] + 50
     assert drawn[20, 28, 1] > drawn[20, 70, 1] + 50
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "cam"])
+def test_every_method_answers_by_the_schema(
+    client: TestClient, noise: npt.NDArray[np.uint8], method: str
+) -> None:
+    response = client.post("/explain", params={"method": method}, content=png(noise))
+    assert response.status_code == 200, response.text
+    explanation = Explanation.model_validate(response.json(), extra="forbid").explanation
+    assert explanation.method == method
+    assert explanation.map.shape == (32, 32)
+    assert explanation.map.min >= 0
+
+
+def test_a_contrast_is_the_difference_of_two_classes(
+    client: TestClient, tiny_model: Any, noise: npt.NDArray[np.uint8]
+) -> None:
+    path = "/explain?method=gradient&target=red&against=green"
+    explanation = client.post(path, content=png(noise)).json()["explanation"]
+    cotangent = np.array([[1, -1, 0, 0]])
+    gradient = tiny_model.input_gradient(noise[None], cotangent, np.zeros(1))[0]
+    expected = np.abs(gradient).max(axis=0)
+    np.testing.assert_allclose(
+        explanation["map"]["data"], expected, rtol=1e-3, atol=1e-4 * expected.max()
+    )
+    assert explanation["against"]["label"] == "green"
+
+
+def test_a_signed_map_has_both_signs_and_integrated_gradients_add_up(
+    client: TestClient, tiny_model: Any, noise: npt.NDArray[np.uint8]
+) -> None:
+    path = "/explain?method=integrated_gradients&signed=true&steps=8&target=red"
+    explanation = client.post(path, content=png(noise)).json()["explanation"]
+    black = np.zeros_like(noise)
+    high, low = tiny_model.logits(np.stack([noise, black]))[:, 0]
+    assert explanation["map"]["min"] < 0 < explanation["map"]["max"]
+    assert np.sum(explanation["map"]["data"]) == pytest.approx(high - low, rel=1e-3)
+    assert explanation["completeness_gap"] < 1e-3
+    assert explanation["passes"] == 10
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("method=guided", "method"),
+        ("method=smoothgrad&samples=0", "samples"),
+        ("method=smoothgrad&samples=true", "samples"),
+        ("method=smoothgrad&sigma=nan", "sigma"),
+        ("method=rise&masks=100000", "masks"),
+        ("method=integrated_gradients&baseline=pink", "baseline"),
+        ("method=gradcam&samples=4", "gradcam takes no parameter 'samples'"),
+        ("method=occlusion&window=33", "larger than the crop"),
+        ("method=cam", "possible methods: gradient, "),
+    ],
+)
+def test_what_a_method_cannot_do_is_refused(
+    client: TestClient, red_left: bytes, query: str, said: str
+) -> None:
+    response = client.post(f"/explain?{query}", content=red_left)
+    assert response.status_code == 422
+    assert said in response.json()["detail"]
 
 
 def test_several_images_are_explained_in_order_and_a_bad_one_fails_alone(

@@ -130,7 +130,7 @@ def test_an_explanation_is_refused_before_any_work_and_finished_once_begun(
         begun.release()
         assert go.wait(SECONDS)
         ones = np.ones((len(feeds["image"]), 3, 4, 4), dtype=np.float32)
-        return {"activations": ones, "activation_gradients": ones}
+        return {**logits(feeds), "activations": ones, "activation_gradients": ones}
 
     small = settings.model_copy(update={"queue_size": 2, "explain_threads": 1})
     runs = {Graph.MODEL: classify, Graph.CAM: wait}

@@ -1,18 +1,22 @@
 """Where the evidence lies for some right and some wrong answers."""
 
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from models import bundle as bundles
 from models.bundle import Bundle
 from models.errors import Unsupported
 from service.core.classification import Prediction, predict
 from service.core.heatmap import overlay
-from service.core.saliency import METHODS, explain
-from service.core.targets import Target
+from service.core.network import Network
+from service.core.saliency.explanation import explain
+from service.core.saliency.parameters import Parameters
+from service.core.targets import Question, Target
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
 from training.learning.batches import Examples
@@ -34,7 +38,7 @@ class Explained:
 
 @dataclass(frozen=True, eq=False)
 class Explanations:
-    """Some right and some wrong answers, explained by a method of `saliency.METHODS`."""
+    """Some right and some wrong answers, explained by a saliency method."""
 
     method: str
     right: list[Explained]
@@ -68,14 +72,19 @@ def explanations(
     method = bundle.manifest.default_explanation
     if method is None:
         raise Unsupported(f"{bundle} names no default method")
-    runner = open_graph(bundle, METHODS[method].graph, choose(Provider.CPU))
+    device = choose(Provider.CPU)
+    network = Network(
+        cache(lambda graph: open_graph(bundle, graph, device)),
+        classes=len(labels),
+        head=bundles.cam_weights(bundle),
+    )
     generator = np.random.default_rng(seed)
 
     def explained(row: int) -> Explained:
         crop = test.crops[row]
         (answer,) = predict(logits[row], labels, top_k=1, temperature=temperature)
-        target = Target(answer.index, answer.label)
-        found = explain(method, runner, crop, target, len(labels))
+        question = Question(Target(answer.index, answer.label))
+        (found,) = explain(network, crop, [question], method, Parameters())
         return Explained(row, labels[test.labels[row]], answer, _drawn(crop, found.map))
 
     def sample(rows: npt.NDArray[np.int64]) -> list[Explained]:

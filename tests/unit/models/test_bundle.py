@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models import bundle
 from models.bundle import Bundle
 from models.errors import BundleInvalid, BundleNotFound
-from models.manifest import Graph
+from models.manifest import CamWeights, Graph
 
 Stage = Callable[..., Bundle]
 
@@ -113,3 +114,29 @@ def test_writing_a_broken_manifest_leaves_none(tmp_path: Path, fields: dict[str,
     with pytest.raises(BundleInvalid, match="labels"):
         bundle.write_manifest(tmp_path, fields | {"labels": []})
     assert not (tmp_path / bundle.MANIFEST).exists()
+
+
+def linear_head(directory: Path, source: Bundle, offset: int) -> Bundle:
+    """A copy of a manifest that places a weight [4, 3] in a `weights.bin` of 14 numbers."""
+    np.arange(14, dtype="<f4").tofile(directory / "weights.bin")
+    layer = source.manifest.explained_layer
+    assert layer is not None
+    weights = CamWeights(weight="head", offset=offset, shape=(4, 3))
+    linear = layer.model_copy(update={"cam": weights})
+    return Bundle(directory, source.manifest.model_copy(update={"explained_layer": linear}))
+
+
+def test_the_classifiers_weight_is_read_where_the_manifest_places_it(
+    tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    found = bundle.cam_weights(linear_head(tmp_path, tiny_bundle, offset=8))
+    np.testing.assert_array_equal(found, np.arange(2, 14).reshape(4, 3))
+
+
+def test_a_weight_past_the_end_of_the_file_is_refused(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    with pytest.raises(BundleInvalid, match="ends before the classifier's weight head"):
+        bundle.cam_weights(linear_head(tmp_path, tiny_bundle, offset=12))
+
+
+def test_a_bundle_of_another_head_has_no_such_weight(tiny_bundle: Bundle) -> None:
+    assert bundle.cam_weights(tiny_bundle) is None

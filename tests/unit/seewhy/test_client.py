@@ -110,9 +110,17 @@ def test_explain_reads_the_map() -> None:
     explanation = {
         "method": "gradcam",
         "target": CAT,
-        "map": {"dtype": "float32", "shape": [1, 2], "data": [[0.0, 1.5]]},
+        "map": {
+            "dtype": "float32",
+            "shape": [1, 2],
+            "data": [[0.0, 1.5]],
+            "min": 0.0,
+            "max": 1.5,
+        },
         "box": [0, 0, 10, 20],
         "passes": 1,
+        "completeness_gap": None,
+        "against": None,
         "note": None,
     }
     answer = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seewhy.cli import run
-from service.core.saliency import METHODS
+from service.core.saliency.methods import METHODS
 from service.settings import Settings
 
 

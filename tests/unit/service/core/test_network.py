@@ -89,6 +89,20 @@ def test_the_explained_layer_is_that_of_the_cam_graph() -> None:
     np.testing.assert_allclose(found.gradient, 1 / 48)
 
 
+def test_activations_are_those_of_the_float_graph() -> None:
+    @dataclass
+    class Layered:
+        def run(self, feeds: Arrays, /) -> Arrays:
+            return {"logits": np.zeros((len(feeds["image"]), 2)), "activations": feeds["image"]}
+
+    np.testing.assert_array_equal(network(Layered()).activations(images(5)), images(5))
+
+
+def test_a_network_without_an_explained_layer_has_no_activations() -> None:
+    with pytest.raises(Unsupported, match="no explained layer"):
+        network(Linear()).activations(images(1))
+
+
 def test_work_that_became_useless_stops_before_the_next_batch() -> None:
     runner = Linear()
 

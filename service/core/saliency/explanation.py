@@ -1,0 +1,75 @@
+"""One image explained: from its crop and the classes in question to its maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import RuntimeFailure
+from models.golden import to_float
+from models.manifest import MethodName
+from service.core.network import Floats, Network
+from service.core.saliency.methods import METHODS, check
+from service.core.saliency.parameters import Parameters
+from service.core.targets import Question
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Where in the crop the evidence for a class lies.
+
+    Attributes:
+        method: its name.
+        question: the class, and perhaps the one it is held against.
+        map: float32 [H, W] over the crop, in the method's own units; negative only where
+            `signed`.
+        signed: whether the map keeps what speaks against the class.
+        passes: images that went through a graph, for all questions together.
+        gap: the relative completeness gap of integrated gradients; None for other methods.
+    """
+
+    method: MethodName
+    question: Question
+    map: Floats
+    signed: bool
+    passes: int
+    gap: float | None
+
+
+def explain(
+    network: Network,
+    crop: npt.NDArray[np.uint8],
+    questions: Sequence[Question],
+    name: MethodName,
+    parameters: Parameters,
+) -> list[Explanation]:
+    """Explain one crop, for each question in order.
+
+    Args:
+        network: the model.
+        crop: uint8 [H, W, 3], RGB.
+        questions: one or more; methods share their passes among them where they can.
+        name: the method.
+        parameters: those that the method takes; the others have not been set.
+
+    Raises:
+        InvalidRequest: a parameter is not the method's, or does not fit the crop.
+        Unsupported: the bundle has not got what the method needs.
+        RuntimeFailure: the runtime failed, or a map is not finite.
+        Unavailable: there is no room or no session for it now.
+    """
+    check(name, parameters)
+    method = METHODS[name]
+    chosen = {parameter: getattr(parameters, parameter) for parameter in method.parameters}
+    cotangents = np.stack([question.cotangent(network.classes) for question in questions])
+    found = method.maps(network, to_float(crop[np.newaxis])[0], cotangents, **chosen)
+    if not np.isfinite(found.values).all():
+        raise RuntimeFailure(f"a map of {name} is not finite")
+    gaps: list[float | None] = [None] * len(questions)
+    if found.gaps is not None:
+        gaps = found.gaps.tolist()
+    return [
+        Explanation(name, question, values, chosen.get("signed", False), found.passes, gap)
+        for question, values, gap in zip(questions, found.values, gaps, strict=True)
+    ]

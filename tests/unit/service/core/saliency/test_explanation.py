@@ -1,0 +1,70 @@
+"""Oracle: the tiny model's closed forms in float64."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from models.bundle import Bundle
+from models.errors import InvalidRequest, RuntimeFailure
+from service.core.network import Network
+from service.core.ports import Arrays
+from service.core.saliency.explanation import explain
+from service.core.saliency.parameters import Parameters
+from service.core.targets import Question, Target
+from service.runtime.loading import open_graph
+from service.runtime.providers import Provider, choose
+
+RED, GREEN = Target(0, "red"), Target(1, "green")
+CROP = np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+
+
+class Broken:
+    """A network gone wrong."""
+
+    def run(self, feeds: Arrays, /) -> Arrays:
+        nothing: npt.NDArray[np.float32] = np.full_like(feeds["image"], np.nan)
+        return {"logits": np.zeros((1, 4)), "input_gradient": nothing}
+
+
+@pytest.fixture(scope="module")
+def network(tiny_bundle: Bundle) -> Network:
+    device = choose(Provider.CPU)
+    return Network(cache(lambda graph: open_graph(tiny_bundle, graph, device)), classes=4)
+
+
+def test_each_question_has_its_map_in_order(network: Network, tiny_model: Any) -> None:
+    questions = [Question(RED), Question(GREEN), Question(RED, against=GREEN)]
+    found = explain(network, CROP, questions, "gradient", Parameters())
+    cotangents = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [1, -1, 0, 0]])
+    expected = tiny_model.input_gradient(CROP[None].repeat(3, axis=0), cotangents, np.zeros(3))
+    for each, question, gradient in zip(found, questions, expected, strict=True):
+        assert each.question == question
+        np.testing.assert_allclose(each.map, np.abs(gradient).max(axis=0), rtol=1e-4)
+        assert each.map.dtype == np.float32
+        assert (each.method, each.passes, each.signed, each.gap) == ("gradient", 3, False, None)
+
+
+def test_a_class_held_against_itself_has_nothing_to_show(network: Network) -> None:
+    (found,) = explain(network, CROP, [Question(RED, against=RED)], "gradcam", Parameters())
+    assert not found.map.any()
+
+
+def test_parameters_reach_the_method(network: Network) -> None:
+    few = Parameters(steps=2, signed=True)
+    (found,) = explain(network, CROP, [Question(RED)], "integrated_gradients", few)
+    assert (found.passes, found.signed) == (4, True)
+    assert found.gap is not None
+
+
+def test_a_parameter_that_the_method_does_not_take_is_refused(network: Network) -> None:
+    with pytest.raises(InvalidRequest, match="gradient takes no parameter"):
+        explain(network, CROP, [Question(RED)], "gradient", Parameters(steps=2))
+
+
+def test_a_map_that_is_not_finite_is_an_error() -> None:
+    broken = Network(lambda _: Broken(), classes=4)
+    with pytest.raises(RuntimeFailure, match="not finite"):
+        explain(broken, CROP, [Question(RED)], "gradient", Parameters())

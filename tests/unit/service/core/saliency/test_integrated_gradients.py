@@ -1,0 +1,71 @@
+"""Oracle: captum in float64; completeness is the sum that the paper promises."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import IntegratedGradients
+
+from models.manifest import Graph
+from service.core.network import Floats
+from service.core.saliency.integrated_gradients import integrated_gradients
+from service.core.saliency.resampling import blur
+
+BASELINES: dict[str, Callable[[Floats], Floats]] = {
+    "black": np.zeros_like,
+    "grey": lambda image: np.full_like(image, 0.5),
+    "blurred": lambda image: blur(image, 0.05 * 20),
+}
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_the_map_is_captums(subject: Any, image: Floats, cotangents: Floats, baseline: Any) -> None:
+    found = integrated_gradients(
+        subject.network, image, cotangents, steps=16, baseline=baseline, signed=True
+    )
+    given = torch.from_numpy(image[None]).double()
+    start = torch.from_numpy(np.asarray(BASELINES[baseline](image))[None]).double()
+    for values, cotangent in zip(found.values, cotangents, strict=True):
+        weights = torch.from_numpy(cotangent).double()
+        oracle = IntegratedGradients(lambda images, w=weights: subject.module(images) @ w)
+        expected = oracle.attribute(given, start, n_steps=16)[0].sum(dim=0).detach().numpy()
+        np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-5)
+    assert found.passes == 2 * (16 + 2)
+    assert max(subject.runners[Graph.GRADIENT].rows) <= 7
+
+
+def test_the_gap_is_what_the_sum_lacks_of_the_difference_in_score(
+    subject: Any, image: Floats, cotangents: Floats
+) -> None:
+    found = integrated_gradients(
+        subject.network, image, cotangents, steps=3, baseline="black", signed=True
+    )
+    ends = torch.from_numpy(np.stack([np.zeros_like(image), image])).double()
+    low, high = subject.module(ends).numpy() @ cotangents.T.astype(np.float64)
+    total = found.values.astype(np.float64).sum(axis=(1, 2))
+    expected = np.abs(total - (high - low)) / np.abs(high - low)
+    assert found.gaps == pytest.approx(expected, rel=1e-2)
+
+
+def test_more_steps_close_the_gap(subject: Any, image: Floats, cotangents: Floats) -> None:
+    few, many = (
+        integrated_gradients(
+            subject.network, image, cotangents, steps=steps, baseline="black", signed=False
+        ).gaps
+        for steps in (2, 256)
+    )
+    assert few is not None
+    assert many is not None
+    assert (many < 0.01).all()
+    assert many.mean() < few.mean()
+
+
+def test_an_image_that_is_its_own_baseline_has_no_gap(subject: Any, cotangents: Floats) -> None:
+    black = np.zeros((3, 24, 20), dtype=np.float32)
+    found = integrated_gradients(
+        subject.network, black, cotangents, steps=4, baseline="black", signed=False
+    )
+    assert not found.values.any()
+    assert found.gaps == pytest.approx([0, 0])
