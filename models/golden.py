@@ -5,14 +5,13 @@
 float64 computed for them, stored as float32.
 """
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from models import archive
 from models.errors import BundleInvalid, GoldenMismatch
 from models.manifest import Graph, Tolerances
 
@@ -27,11 +26,7 @@ def read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     Raises:
         BundleInvalid: the file is missing or is not an archive of arrays.
     """
-    try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            return dict(archive)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise BundleInvalid(f"{path}: {error}") from error
+    return archive.read(path)
 
 
 def feeds(

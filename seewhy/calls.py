@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 import httpx
 from pydantic import ValidationError
@@ -32,6 +32,10 @@ class ClassifyOptions(TypedDict, total=False):
     """How to classify; what is left out or None is the service's to choose."""
 
     top_k: int | None
+    coverage: float | None
+    sets: Literal["raps", "lac"] | None
+    min_probability: float | None
+    max_ood_percentile: float | None
     model: str | None
     version: int | None
 

@@ -42,6 +42,9 @@ from service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
 
+ANSWERS = ("logits", "embedding")
+"""The outputs of `model.onnx` that answers are made of."""
+
 DESCRIPTION = "Image classification that shows why."
 
 
@@ -145,7 +148,9 @@ def _stop(parts: Parts) -> None:
 def _runtime(device: Device, threads: int) -> OpenGraph:
     def open_graph(bundle: Bundle, graph: Graph) -> Runner:
         session = loading.open_graph(bundle, graph, device, threads=threads)
-        # The other outputs are not needed yet, and copying them to Python costs.
-        return session.fetching(["logits"]) if graph is Graph.MODEL else session
+        if graph is not Graph.MODEL:
+            return session
+        # The activations are not needed, and copying them to Python costs.
+        return session.fetching([name for name in session.outputs if name in ANSWERS])
 
     return open_graph

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from sklearn.metrics import log_loss
 
 from models.errors import DataError
-from models.manifest import Calibration, Conformal, Lac, OutOfDistribution, Raps
+from models.manifest import Calibration, Conformal, Decision, Lac, OutOfDistribution, Raps
 from service.core import ood
 from service.core.classification import softmax
 from service.core.conformal import lac_scores, raps_scores
@@ -23,15 +23,22 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 TEMPERATURES = (0.05, 20.0)
 COVERAGES = (0.8, 0.9, 0.95)
 PENALTIES = (0.001, 0.01, 0.1, 0.2, 0.5)
+ACCEPTED_ACCURACY = 0.95
+FAMILIAR_PERCENTILE = 99.0
 
+_NEIGHBOUR = 1
+_PAIR = 2
 _TUNING = 5
 """One calibration image in so many chooses the parameters of RAPS."""
 
 
 def fit(
-    logits: npt.NDArray[np.floating], labels: Ints, embedding: npt.NDArray[np.floating]
+    logits: npt.NDArray[np.floating],
+    labels: Ints,
+    embedding: npt.NDArray[np.floating],
+    rows: Ints,
 ) -> Calibration:
-    """All that is fitted; a decision is the user's.
+    """All that is fitted.
 
     A trained network is calibrated on its validation images; a probe on all images, each from a
     probe that has not seen it. The probe that serves has seen more images than those, so what is
@@ -41,14 +48,20 @@ def fit(
         logits: [N, K], of images that were not learned from.
         labels: [N], indices of their true classes.
         embedding: [M, D], of all images that were learned from or calibrate.
+        rows: [N], which of these the logits are of.
 
     Raises:
         DataError: there are no images.
         TrainingError: a logit is not finite.
     """
     temperature = fit_temperature(logits, labels)
-    conformal = fit_conformal(softmax(logits, temperature), labels)
-    return Calibration(temperature=temperature, conformal=conformal, ood=fit_ood(logits, embedding))
+    probabilities = softmax(logits, temperature)
+    return Calibration(
+        temperature=temperature,
+        conformal=fit_conformal(probabilities, labels),
+        ood=fit_ood(logits, embedding, rows),
+        decision=fit_decision(probabilities, labels),
+    )
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], labels: Ints) -> float:
@@ -129,6 +142,28 @@ def fit_conformal(
     )
 
 
+def fit_decision(probabilities: Floats, labels: Ints) -> Decision:
+    """What to accept without a human look, until the user says otherwise.
+
+    The probability is the least above which 19 of 20 answers to these images are right, with
+    all more probable ones; where no answers are, only certainty is accepted. One image in 100
+    that belongs is reviewed for being unlike the others.
+
+    Args:
+        probabilities: [N, K], at the temperature that will serve.
+        labels: [N], indices of the true classes.
+    """
+    order = np.argsort(-probabilities.max(axis=1), kind="stable")
+    right = probabilities.argmax(axis=1)[order] == labels[order]
+    accuracy = np.cumsum(right) / np.arange(1, len(right) + 1)
+    (enough,) = np.nonzero(accuracy >= ACCEPTED_ACCURACY)
+    least = probabilities.max(axis=1)[order][enough[-1]] if len(enough) else 1.0
+    # Rounded down, or an answer with this very probability might not be accepted.
+    return Decision(
+        min_probability=math.floor(1000 * least) / 1000, max_ood_percentile=FAMILIAR_PERCENTILE
+    )
+
+
 def quantile(scores: npt.NDArray[np.number], coverage: float, *, largest: float) -> float:
     """The score that a new one does not exceed with probability `coverage`.
 
@@ -152,34 +187,36 @@ def coverage_reached(sets: npt.NDArray[np.bool_], labels: Ints) -> float:
 
 
 def fit_ood(
-    logits: npt.NDArray[np.floating],
-    embedding: npt.NDArray[np.floating],
-    reference: npt.NDArray[np.floating] | None = None,
+    logits: npt.NDArray[np.floating], embedding: npt.NDArray[np.floating], rows: Ints
 ) -> OutOfDistribution:
     """Where the scores of images lie that belong to the distribution.
 
-    The neighbour that counts is one in a thousand: as in Sun et al. 2022, where k grows with
-    the training set, from 50 of 50 000 images to 1000 of 1.3 million.
+    The nearest neighbour counts. In Sun et al. 2022, k grows with the images compared with, to
+    one in a thousand; of those that a service compares with, that is one.
 
     Args:
         logits: [N, K], of images that the head was not fitted on.
-        embedding: [N, D], of the same images.
-        reference: [M, D], what the bundle will compare with; None where that is `embedding`
-            itself, and then no image is its own neighbour.
+        embedding: [M, D], of the images that the bundle will compare others with.
+        rows: [N], which of them the logits are of; none is its own neighbour.
 
     Raises:
         DataError: there are no images, or one only, without a neighbour.
         TrainingError: a logit is not finite.
     """
     require_finite(logits)
-    known = embedding if reference is None else reference
-    itself = 1 if reference is None else 0
-    if len(known) <= itself:
+    if len(embedding) < _PAIR:
         raise DataError("there are no images to compare others with; give more images")
-    k = max(1, len(known) // 1000)
-    distances = ood.nearest_neighbour(embedding, ood.unit(known), k + itself)
+    compared = ood.representatives(len(embedding))
+    known = ood.unit(embedding[compared])
+    itself = np.isin(rows, compared)
+    distances = [
+        ood.nearest_neighbour(embedding[rows[itself]], known, _NEIGHBOUR + 1),
+        ood.nearest_neighbour(embedding[rows[~itself]], known, _NEIGHBOUR),
+    ]
     return OutOfDistribution(
-        energy=_percentiles(ood.energy(logits)), nearest_neighbour=_percentiles(distances), k=k
+        energy=_percentiles(ood.energy(logits)),
+        nearest_neighbour=_percentiles(np.concatenate(distances)),
+        k=_NEIGHBOUR,
     )
 
 

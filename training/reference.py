@@ -1,4 +1,4 @@
-"""`reference.npz`: what the model learned from, and how it answers on images like these."""
+"""Writes `reference.npz`, which `models.reference` reads."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,10 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-FILE = "reference.npz"
-
-BINS = 20
-"""Of equal width, of confidences from 0 to 1."""
+from models.reference import BINS
 
 
 def save(
@@ -19,16 +16,13 @@ def save(
     ids: Sequence[str],
     answers: npt.NDArray[np.float64],
 ) -> None:
-    """Write `embedding` float16 [M, D], `labels` int64 [M], `ids` [M], and two histograms.
-
-    `predicted` int64 [K] counts the answers' classes and `confidence` int64 [20] their
-    probabilities: what a service is to compare with, to see whether its photos drift.
+    """Write what was learned from, and how answers are distributed.
 
     Args:
         path: of the file.
-        embedding: of the M images that were learned from.
-        labels: their classes.
-        ids: their names.
+        embedding: [M, D], of the images that were learned from; rounded to float16.
+        labels: [M], their classes.
+        ids: [M], their names.
         answers: calibrated probabilities [N, K] of images that were not learned from.
     """
     confidence, _ = np.histogram(answers.max(axis=1), BINS, (0, 1))

@@ -81,11 +81,12 @@ def _recalibrated(learned: Learned, model: Runner) -> Learned:
     labels = learned.images.labels
     if learned.tuned:
         rows = learned.splits[0][1]
-        logits, labels = answers[rows].astype(np.float64), labels[rows]
+        logits = answers[rows].astype(np.float64)
     else:
+        rows = np.arange(len(labels))
         found, splits = learned.probes[0], learned.splits
         logits = probe.held_out(found, learned.embedding, embedding, labels, splits)
-    calibration = calibrate.fit(logits, labels, embedding)
+    calibration = calibrate.fit(logits, labels[rows], embedding, rows)
     return replace(
         learned,
         embedding=embedding,

@@ -9,6 +9,7 @@ import numpy as np
 from models import bundle as bundles
 from models.bundle import Bundle
 from models.manifest import Provenance
+from models.reference import REFERENCE
 from models.repository import Repository
 from training import export, reference
 from training.backbones import parameters
@@ -107,7 +108,7 @@ def _write_files(served: Served, test: Images, examined: _Examination) -> None:
     """The reference and the report, beside the graphs."""
     learned, directory = served.learned, served.staged.directory
     reference.save(
-        directory / reference.FILE, learned.embedding, learned.images.labels,
+        directory / REFERENCE, learned.embedding, learned.images.labels,
         learned.images.shown.ids, learned.answers,
     )  # fmt: skip
     page = render(_contents(served, test, examined))

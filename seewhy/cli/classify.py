@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +23,7 @@ from seewhy.cli.options import (
 )
 from seewhy.cli.reasons import reason
 from service.api.schemas import Classification
+from service.core.trust import SetRule
 from service.settings import Settings
 
 AT_ONCE = 16
@@ -37,17 +38,34 @@ def classify(
     ],
     *,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many classes to list.")] = 5,
+    coverage: Annotated[
+        float | None,
+        typer.Option(metavar="0.8|0.9|0.95", help="How often sets shall hold the true class."),
+    ] = None,
+    sets: Annotated[SetRule | None, typer.Option(help="How sets are made. [default: raps]")] = None,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="The least to accept. [default: the model's own]"),
+    ] = None,
+    max_ood_percentile: Annotated[
+        float | None,
+        typer.Option(metavar="0-100", help="The most unlike to accept. [default: the model's own]"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     model: ModelOption = None,
     version: VersionOption = None,
     repository: RepositoryOption = None,
     provider: ProviderOption = None,
 ) -> int:
-    """Say what photos show.
+    """Say what photos show, and how far to trust it.
 
     The service runs inside the command; no server is needed.
     """
-    asked = ClassifyOptions(top_k=top_k, model=model, version=version)
+    asked = ClassifyOptions(
+        top_k=top_k, coverage=coverage, sets=None if sets is None else sets.value,
+        min_probability=min_probability, max_ood_percentile=max_ood_percentile,
+        model=model, version=version,
+    )  # fmt: skip
     outcomes = asyncio.run(
         _classified(files, asked, settings(repository=repository, provider=provider))
     )
@@ -79,7 +97,7 @@ async def _classified(
 def _print_json(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
     for file, outcome in zip(files, outcomes, strict=True):
         if isinstance(outcome, Classification):
-            fields = outcome.model_dump(mode="json")
+            fields = outcome.model_dump(mode="json", exclude_none=True)
         else:
             fields = {"error": reason(outcome)}
         print(json.dumps({"file": str(file), **fields}, ensure_ascii=False))
@@ -92,8 +110,19 @@ def _print_table(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
             for rank, found in enumerate(outcome.predictions):
                 name = "" if rank else str(file)
                 table.add_row(name, found.label, f"{found.probability:.3f}")
+            for line in _trust(outcome):
+                table.add_row("", line, "")
             table.add_section()
         else:
             print(f"seewhy: {file}: {reason(outcome)}", file=sys.stderr)
     if table.row_count:
         tables.show(table)
+
+
+def _trust(found: Classification) -> Iterator[str]:
+    """What is known of an answer, in lines."""
+    if found.prediction_set is not None:
+        members = ", ".join(member.label for member in found.prediction_set) or "none"
+        yield f"the {found.coverage:.0%} set: {members}"
+    if found.decision is not None:
+        yield f"{found.decision}: {found.reason}"

@@ -1,6 +1,7 @@
-"""`POST /classify`: what images show."""
+"""`POST /classify`: what images show, and how far to trust it."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,7 +12,9 @@ from service.api.documentation import PROBLEMS, image_request
 from service.api.pipeline import see
 from service.api.requests import read_request
 from service.api.schemas import Classification, Classifications, ClassifyOptions
-from service.core.classification import predict
+from service.core import trust
+from service.core.classification import Prediction, softmax, top
+from service.core.trust import Asked, Assessment, Place
 
 router = APIRouter(tags=["images"])
 
@@ -23,23 +26,28 @@ router = APIRouter(tags=["images"])
     openapi_extra=image_request(ClassifyOptions, {"top_k": 3}),
 )
 async def classify(request: Request) -> Response:
-    """The most probable classes of one image, or of several."""
+    """The most probable classes of one image, or of several, and whether to accept them."""
     service = parts.of(request)
     asked = await read_request(request, ClassifyOptions)
-    model, labels = asked.model, asked.model.bundle.manifest.labels
+    model, options = asked.model, asked.options
+    labels = model.bundle.manifest.labels
+    terms = trust.terms(
+        model.calibration,
+        Asked(options.coverage, options.sets, options.min_probability, options.max_ood_percentile),
+    )
 
     async def classify_one(image_id: str, image: bytes) -> dict[str, Any]:
         seen = await see(service, model, image, asked.demand)
-        predictions = predict(
-            seen.logits, labels, top_k=asked.options.top_k, temperature=model.temperature
-        )
+        probabilities = softmax(seen.logits, model.temperature)
+        assessed = {}
+        if terms is not None:
+            novelty = model.novelty(seen.logits, seen.embedding)
+            assessed = _assessed(trust.assess(probabilities, labels, novelty, terms))
         return {
             "image_id": image_id,
-            "predictions": [
-                {"label": found.label, "index": found.index, "probability": found.probability}
-                for found in predictions
-            ],
-            "calibrated": model.calibrated,
+            "predictions": _listed(top(probabilities, labels, options.top_k)),
+            "calibrated": terms is not None,
+            **assessed,
             "timings_ms": timings(request, {"read": asked.read_seconds, **seen.seconds}),
         }
 
@@ -47,3 +55,28 @@ async def classify(request: Request) -> Response:
         content = await answer(request, model, asked.upload, classify_one)
     body = json.dumps(content, ensure_ascii=False)
     return Response(body, media_type="application/json")
+
+
+def _assessed(assessment: Assessment) -> dict[str, Any]:
+    """An assessment as `schemas.Classified` has it, less what is not known."""
+    found: dict[str, Any] = {}
+    if assessment.prediction_set is not None:
+        found["coverage"] = assessment.coverage
+        found["prediction_set"] = _listed(assessment.prediction_set)
+    if (novelty := assessment.novelty) is not None:
+        found["ood"] = {**_placed(novelty.nearest_neighbour), "energy": _placed(novelty.energy)}
+    if (decision := assessment.decision) is not None:
+        found["decision"] = decision.verdict
+        found["reason"] = decision.reason
+    return found
+
+
+def _placed(place: Place) -> dict[str, float]:
+    return {"score": place.score, "percentile": place.percentile}
+
+
+def _listed(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
+    return [
+        {"label": found.label, "index": found.index, "probability": found.probability}
+        for found in predictions
+    ]

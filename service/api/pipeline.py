@@ -26,10 +26,14 @@ from service.core.workers import Room
 
 @dataclass(frozen=True)
 class Seen:
-    """One image as the model saw it: its crop, float32 logits [K], and seconds by stage."""
+    """One image as the model saw it: its crop, float32 logits [K], and seconds by stage.
+
+    `embedding` float32 [D] is None where the model's graph has no such output.
+    """
 
     crop: Crop
     logits: npt.NDArray[np.float32]
+    embedding: npt.NDArray[np.float32] | None
     seconds: dict[str, float]
 
 
@@ -65,7 +69,10 @@ async def see(service: Parts, model: ServedModel, image: bytes, demand: Demand) 
         "queue": answer.queue_seconds,
         "inference": answer.inference_seconds,
     }
-    return Seen(crop, answer.outputs["logits"][0], seconds)
+    embedding = answer.outputs.get("embedding")
+    return Seen(
+        crop, answer.outputs["logits"][0], None if embedding is None else embedding[0], seconds
+    )
 
 
 async def explain(

@@ -14,6 +14,7 @@ from service.core.demand import Priority
 from service.core.numbers import NotTruth
 from service.core.saliency.parameters import Parameters
 from service.core.serving import State
+from service.core.trust import SetRule, Verdict
 
 
 def _index_or_label(value: Any) -> Any:
@@ -55,6 +56,22 @@ class ClassifyOptions(Options):
     priority = Priority.CLASSIFY
 
     top_k: Count = Field(5, description="How many classes to list.")
+    coverage: Annotated[float | None, NotTruth, Field(gt=0, lt=1)] = Field(
+        None,
+        description="How often the prediction set shall hold the true class; 0.9 if left out, or "
+        "the largest that the bundle has.",
+    )
+    sets: SetRule | None = Field(
+        None, description="How prediction sets are made: `raps`, if left out, or `lac`."
+    )
+    min_probability: Annotated[float | None, NotTruth, Field(ge=0, le=1)] = Field(
+        None, description="The least probability to accept; the bundle's own if left out."
+    )
+    max_ood_percentile: Annotated[float | None, NotTruth, Field(ge=0, le=100)] = Field(
+        None,
+        description="The highest out-of-distribution percentile to accept; the bundle's own if "
+        "left out.",
+    )
 
 
 ClassName = Annotated[int | str | None, BeforeValidator(_index_or_label)]
@@ -111,12 +128,39 @@ class Timings(BaseModel):
     total: float
 
 
+class Place(BaseModel):
+    """A score, higher the less an image is like those that are known."""
+
+    score: float
+    percentile: float = Field(
+        ge=0, le=100, description="of the score, among those of the calibration images"
+    )
+
+
+class OutOfDistribution(Place):
+    """The distance to the nearest training images, and the energy of the logits beside it."""
+
+    energy: Place
+
+
 class Classified(BaseModel):
-    """What one image shows."""
+    """What one image shows, and how far to trust it.
+
+    What a bundle has not been calibrated for is left out.
+    """
 
     image_id: str = Field(description="`<request_id>/<position>`")
     predictions: list[Prediction]
     calibrated: bool = Field(description="whether the probabilities were fitted to held-out data")
+    coverage: Probability | None = Field(
+        None, description="how often such prediction sets hold the true class"
+    )
+    prediction_set: list[Prediction] | None = Field(
+        None, description="the classes that cannot be ruled out, most probable first"
+    )
+    ood: OutOfDistribution | None = None
+    decision: Verdict | None = Field(None, description="whether to accept it without a human look")
+    reason: str | None = Field(None, description="of the decision")
     timings_ms: Timings
 
 

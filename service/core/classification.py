@@ -36,10 +36,7 @@ def predict(
     top_k: int,
     temperature: float = 1.0,
 ) -> tuple[Prediction, ...]:
-    """The most probable classes of one image, most probable first.
-
-    Equal probabilities are listed by index. Fewer than `top_k` are listed where the model
-    has fewer classes.
+    """The most probable classes of one image; see `top` and `softmax`.
 
     Args:
         logits: [K].
@@ -47,8 +44,23 @@ def predict(
         top_k: how many, at least 1.
         temperature: see `softmax`.
     """
-    probabilities = softmax(logits, temperature)
-    best = np.argsort(-probabilities, kind="stable")[:top_k]
+    return top(softmax(logits, temperature), labels, top_k)
+
+
+def top(
+    probabilities: npt.NDArray[np.float64], labels: Sequence[str], count: int
+) -> tuple[Prediction, ...]:
+    """The most probable classes of one image, most probable first.
+
+    Equal probabilities are listed by index. Fewer than `count` are listed where the model has
+    fewer classes.
+
+    Args:
+        probabilities: [K].
+        labels: K names.
+        count: how many, at least 1.
+    """
+    best = np.argsort(-probabilities, kind="stable")[:count]
     return tuple(
         Prediction(labels[index], index, float(probabilities[index])) for index in best.tolist()
     )

@@ -50,12 +50,13 @@ def raps_scores(probabilities: npt.NDArray[np.floating], *, penalty: float, k_re
     """
     values = np.asarray(probabilities, dtype=np.float64)
     order = np.argsort(-values, axis=1, kind="stable")
-    mass = np.cumsum(np.take_along_axis(values, order, axis=1), axis=1)
+    rows = np.arange(len(values))[:, np.newaxis]
+    mass = np.cumsum(values[rows, order], axis=1)
     ranked = np.zeros_like(values)
     ranked[:, 1:] = np.minimum(mass[:, :-1], 1.0)  # a sum may round to more than 1
     ranked += penalty * np.maximum(np.arange(1, values.shape[1] + 1) - k_reg, 0)
     scores = np.empty_like(ranked)
-    np.put_along_axis(scores, order, ranked, axis=1)
+    scores[rows, order] = ranked
     return scores
 
 
@@ -75,12 +76,22 @@ def prediction_sets(
     Raises:
         Unsupported: the rule was not fitted for this coverage.
     """
-    threshold = rule.thresholds.get(f"{coverage:g}")
-    if threshold is None:
+    largest = threshold(rule, coverage)
+    if isinstance(rule, Lac):
+        return lac_scores(probabilities) <= largest
+    return raps_scores(probabilities, penalty=rule.penalty, k_reg=rule.k_reg) <= largest
+
+
+def threshold(rule: Lac | Raps, coverage: float) -> float:
+    """The largest score in a set of this coverage.
+
+    Raises:
+        Unsupported: the rule was not fitted for it.
+    """
+    found = rule.thresholds.get(f"{coverage:g}")
+    if found is None:
         raise Unsupported(
             f"no prediction sets of coverage {coverage:g}; "
             f"possible coverages: {', '.join(rule.thresholds)}"
         )
-    if isinstance(rule, Lac):
-        return lac_scores(probabilities) <= threshold
-    return raps_scores(probabilities, penalty=rule.penalty, k_reg=rule.k_reg) <= threshold
+    return found

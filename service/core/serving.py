@@ -7,16 +7,23 @@ from enum import StrEnum
 from functools import partial
 from threading import Condition, Lock, Thread
 
+import numpy as np
+import numpy.typing as npt
+
 from models import bundle as bundles
+from models import reference as references
 from models.bundle import Bundle
-from models.errors import NotReady, RuntimeFailure, Unsupported
-from models.manifest import Graph, MethodName
+from models.errors import BundleInvalid, NotReady, RuntimeFailure, Unsupported
+from models.manifest import Calibration, Graph, MethodName
+from models.reference import REFERENCE, Reference
+from service.core import trust
 from service.core.batching import BatchQueue, BatchReport
 from service.core.demand import Demand
 from service.core.network import Network
 from service.core.plan import Plan
 from service.core.ports import Runner
 from service.core.saliency.methods import METHODS, possible
+from service.core.trust import Known, Novelty
 from service.core.workers import yield_to_others
 
 logger = logging.getLogger(__name__)
@@ -49,7 +56,8 @@ _FOLLOWING = (Graph.CAM, Graph.GRADIENT, Graph.FLOAT)
 class ServedModel:
     """One bundle, classifying from the start; the graphs that explain follow.
 
-    Safe to use from several threads.
+    Safe to use from several threads. `reference` is the bundle's, if it has one; `known` is
+    what images are compared with, where the bundle is calibrated for that.
     """
 
     def __init__(
@@ -71,6 +79,8 @@ class ServedModel:
         self.bundle = bundle
         self.plan = plan
         self._head = bundles.cam_weights(bundle)
+        self.reference = _reference(bundle)
+        self.known = _known(bundle, self.reference)
         self._open_graph = open_graph
         self._capacity = capacity
         self._report = report
@@ -91,15 +101,27 @@ class ServedModel:
         self._loader.start()
 
     @property
-    def calibrated(self) -> bool:
-        """Whether the probabilities were fitted to held-out data."""
-        return self.bundle.manifest.calibration is not None
+    def calibration(self) -> Calibration | None:
+        """What was fitted to held-out data, if anything was."""
+        return self.bundle.manifest.calibration
 
     @property
     def temperature(self) -> float:
         """What divides the logits; 1 where the bundle is not calibrated."""
-        calibration = self.bundle.manifest.calibration
-        return 1.0 if calibration is None else calibration.temperature
+        return 1.0 if self.calibration is None else self.calibration.temperature
+
+    def novelty(
+        self, logits: npt.NDArray[np.floating], embedding: npt.NDArray[np.floating] | None
+    ) -> Novelty | None:
+        """Where an image lies among those that are known; None where the bundle cannot tell.
+
+        Args:
+            logits: [K].
+            embedding: [D]; None where the graph has no such output.
+        """
+        if self.known is None or embedding is None:
+            return None
+        return trust.place(logits, embedding, self.known)
 
     @property
     def status(self) -> dict[Graph, GraphStatus]:
@@ -214,3 +236,20 @@ class ServedModel:
                     self._status[graph] = GraphStatus(State.FAILED, str(error))
             else:
                 self._start_queue([runner], graph)
+
+
+def _reference(bundle: Bundle) -> Reference | None:
+    if REFERENCE not in bundle.manifest.sha256:
+        return None
+    return references.read(bundle.directory / REFERENCE, len(bundle.manifest.labels))
+
+
+def _known(bundle: Bundle, reference: Reference | None) -> Known | None:
+    calibration = bundle.manifest.calibration
+    if calibration is None or calibration.ood is None:
+        return None
+    if reference is None:
+        raise BundleInvalid(
+            f"{bundle}: calibration.ood compares with {REFERENCE}, which is missing"
+        )
+    return trust.known(reference.embedding, calibration.ood)

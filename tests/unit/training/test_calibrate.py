@@ -27,6 +27,7 @@ from training.calibrate import (
     TEMPERATURES,
     coverage_reached,
     fit_conformal,
+    fit_decision,
     fit_ood,
     fit_temperature,
     quantile,
@@ -210,35 +211,57 @@ def digits() -> Floats:
 
 
 def test_ood_quantiles_are_those_of_the_scores(digits: Floats) -> None:
-    logits, embedding, reference = digits[:300, 20:30], digits[:300], digits[300:1800]
-    found = fit_ood(logits, embedding, reference)
+    digits = digits[:500]
+    rows = np.arange(100, 400)
+    logits = digits[rows, 20:30]
+    found = fit_ood(logits, digits, rows)
     energies = -scipy.special.logsumexp(logits, axis=1)
-    search = NearestNeighbors(n_neighbors=1).fit(normalize(reference))
-    distances = search.kneighbors(normalize(embedding))[0][:, 0]
+    # Without points to search for, scikit-learn leaves each out of its own neighbours.
+    search = NearestNeighbors(n_neighbors=1).fit(normalize(digits))
+    distances = search.kneighbors()[0][rows, 0]
     ranks = np.arange(101)
     assert found.k == 1
     np.testing.assert_allclose(found.energy, np.percentile(energies, ranks), rtol=1e-12)
     np.testing.assert_allclose(found.nearest_neighbour, np.percentile(distances, ranks), atol=1e-6)
 
 
-def test_no_image_is_its_own_neighbour(digits: Floats) -> None:
-    found = fit_ood(digits[:, :10], digits)
-    # Without points to search for, scikit-learn leaves each out of its own neighbours.
-    search = NearestNeighbors(n_neighbors=1).fit(normalize(digits))
-    expected = np.percentile(search.kneighbors()[0][:, 0], np.arange(101))
+def test_of_many_images_some_are_compared_with() -> None:
+    images = np.random.default_rng(0).standard_normal((5000, 4))
+    found = fit_ood(np.zeros((5000, 2)), images, np.arange(5000))
+    known = ood.representatives(5000)
+    others = np.setdiff1d(np.arange(5000), known)
+    search = NearestNeighbors(n_neighbors=1).fit(normalize(images[known]))
+    of_known = search.kneighbors()[0][:, 0]
+    of_others = search.kneighbors(normalize(images[others]))[0][:, 0]
+    expected = np.percentile(np.concatenate([of_known, of_others]), np.arange(101))
+    assert (len(known), found.k) == (512, 1)
     np.testing.assert_allclose(found.nearest_neighbour, expected, atol=1e-6)
 
 
-def test_the_neighbour_that_counts_is_one_in_a_thousand() -> None:
-    reference = np.random.default_rng(0).standard_normal((3500, 4))
-    assert fit_ood(np.zeros((5, 2)), reference[:5], reference).k == 3
-
-
 def test_noise_is_further_out_than_nine_of_ten_digits(digits: Floats) -> None:
-    found = fit_ood(digits[1000:, 20:30], digits[1000:], digits[:1000])
+    found = fit_ood(digits[:500, 20:30], digits[:500], np.arange(500))
     noise = np.random.default_rng(0).uniform(0, 16, (100, 64))
-    scores = ood.nearest_neighbour(noise, ood.unit(digits[:1000]), found.k)
+    scores = ood.nearest_neighbour(noise, ood.unit(digits[:500]), found.k)
     assert ood.percentile(scores, found.nearest_neighbour).min() > 90
+
+
+def test_accepted_answers_are_as_often_right_as_was_asked_and_no_more_are_refused() -> None:
+    probabilities, labels = draws(2000, seed=8)
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+
+    least = fit_decision(probabilities, labels).min_probability
+
+    # By a loop over every threshold that there is.
+    enough = [value for value in confidence if right[confidence >= value].mean() >= 0.95]
+    assert least == pytest.approx(min(enough), abs=1e-3)
+    assert 0 < least <= min(enough)
+
+
+def test_where_no_answer_is_right_only_certainty_is_accepted() -> None:
+    probabilities, _ = draws(20, seed=8)
+    wrong = probabilities.argmin(axis=1)
+    assert fit_decision(probabilities, wrong).min_probability == 1
 
 
 def test_what_nothing_can_be_fitted_on_is_refused() -> None:
@@ -246,8 +269,8 @@ def test_what_nothing_can_be_fitted_on_is_refused() -> None:
     with pytest.raises(DataError, match="no held-out images"):
         fit_temperature(none, labels)
     with pytest.raises(DataError, match="no held-out images"):
-        fit_ood(none, none, np.ones((4, 3)))
+        fit_ood(none, np.ones((4, 3)), labels)
     with pytest.raises(DataError, match="to compare others with"):
-        fit_ood(np.ones((1, 3)), np.ones((1, 3)))
+        fit_ood(np.ones((1, 3)), np.ones((1, 3)), np.zeros(1, dtype=np.int64))
     with pytest.raises(TrainingError, match="1 of 2 images are not finite"):
         fit_temperature(np.array([[0.0, 1.0], [np.nan, 0.0]]), np.array([0, 1]))

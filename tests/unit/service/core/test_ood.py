@@ -87,3 +87,11 @@ def test_percentiles_end_at_0_and_100() -> None:
 def test_a_score_equal_to_several_quantiles_takes_the_highest() -> None:
     quantiles = np.maximum(np.arange(101.0), 40)
     np.testing.assert_array_equal(ood.percentile(np.array([40.0]), quantiles), [40])
+
+
+@pytest.mark.parametrize(("images", "compared"), [(1, 1), (512, 512), (100_000, 512)])
+def test_so_many_training_images_are_compared_with(images: int, compared: int) -> None:
+    rows = ood.representatives(images)
+    assert len(set(rows.tolist())) == compared
+    assert (rows[0], rows[-1]) == (0, images - 1)
+    assert np.ptp(np.diff(rows)) <= 1 if compared > 1 else True

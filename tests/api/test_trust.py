@@ -1,0 +1,135 @@
+"""How far to trust an answer, on the tiny bundle with a calibration written by hand."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from models import bundle as bundles
+from models.bundle import Bundle
+from models.errors import BundleInvalid
+from service.api.schemas import Classification
+from service.app import create_app
+from service.settings import Settings
+
+CALIBRATION = {
+    "temperature": 1.0,
+    "conformal": {
+        "lac": {"thresholds": {"0.8": 0.05, "0.9": 1.0}},
+        "raps": {"thresholds": {"0.8": 0.0, "0.9": 0.995}, "penalty": 0, "k_reg": 1},
+    },
+    "ood": {
+        "energy": [float(q) for q in range(-100, 1)],
+        "nearest_neighbour": [q / 100 for q in range(101)],
+        "k": 1,
+    },
+    "decision": {"min_probability": 0.5, "max_ood_percentile": 99},
+}
+TRUST = {"coverage", "prediction_set", "ood", "decision", "reason"}
+
+
+def write(root: Path, source: Bundle, *, reference: bool = True) -> Settings:
+    directory = root / "tiny" / "1"
+    shutil.copytree(source.directory, directory)
+    if reference:
+        np.savez(
+            directory / "reference.npz",
+            embedding=np.eye(3, dtype=np.float16)[:2],  # all red, and all green
+            labels=np.array([0, 1]),
+            ids=np.array(["red.png", "green.png"]),
+            predicted=np.array([1, 1, 0, 0]),
+            confidence=np.zeros(20, dtype=np.int64),
+        )
+    fields = source.manifest.model_dump(mode="json", exclude={"sha256"})
+    bundles.write_manifest(directory, {**fields, "calibration": CALIBRATION})
+    return Settings(repository=root, provider="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def calibrated(
+    tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle
+) -> Iterator[TestClient]:
+    settings = write(tmp_path_factory.mktemp("calibrated"), tiny_bundle)
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+def test_an_answer_says_how_far_to_trust_it(calibrated: TestClient, red_left: bytes) -> None:
+    answer = calibrated.post("/classify", content=red_left).json()
+    Classification.model_validate(answer, extra="forbid")
+    assert answer["calibrated"] is True
+    assert answer["coverage"] == 0.9
+    labels = [member["label"] for member in answer["prediction_set"]]
+    assert labels[0] == answer["predictions"][0]["label"] == "red"
+    # Its embedding is red alone, as one of the training images is.
+    assert answer["ood"]["score"] == pytest.approx(0, abs=0.05)
+    assert answer["ood"]["percentile"] == pytest.approx(100 * answer["ood"]["score"], abs=1e-6)
+    assert answer["ood"]["energy"]["percentile"] == pytest.approx(
+        100 + answer["ood"]["energy"]["score"]
+    )
+    assert answer["decision"] == "accept"
+    assert "is at least 0.5" in answer["reason"]
+
+
+def test_a_request_may_have_its_own_terms(calibrated: TestClient, red_left: bytes) -> None:
+    url = "/classify?coverage=0.8&sets=lac&min_probability=0.999&max_ood_percentile=100"
+    answer = calibrated.post(url, content=red_left).json()
+    assert answer["coverage"] == 0.8
+    top = answer["predictions"][0]["probability"]
+    assert len(answer["prediction_set"]) == (1 if top >= 0.95 else 0)
+    assert answer["decision"] == "review"
+    assert answer["reason"] == f"the probability {top:.3f} is below 0.999"
+
+
+def test_terms_may_stand_in_the_body(calibrated: TestClient, red_left: bytes) -> None:
+    files = [("images", ("a.png", red_left)), ("images", ("b.png", red_left))]
+    options = {"options": json.dumps({"min_probability": 1})}
+    results = calibrated.post("/classify", files=files, data=options).json()["results"]
+    assert [result["decision"] for result in results] == ["review", "review"]
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("coverage=0.85", "possible coverages: 0.8, 0.9"),
+        ("coverage=0", "coverage"),
+        ("coverage=1", "coverage"),
+        ("coverage=nan", "coverage"),
+        ("sets=aps", "sets"),
+        ("min_probability=1.1", "min_probability"),
+        ("max_ood_percentile=-1", "max_ood_percentile"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_with_what_can(
+    calibrated: TestClient, red_left: bytes, query: str, says: str
+) -> None:
+    response = calibrated.post(f"/classify?{query}", content=red_left)
+    assert response.status_code == 422
+    assert says in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "query", ["coverage=0.9", "sets=lac", "min_probability=0", "max_ood_percentile=100"]
+)
+def test_a_bundle_without_calibration_makes_nothing_up(
+    client: TestClient, red_left: bytes, query: str
+) -> None:
+    answer: dict[str, Any] = client.post("/classify", content=red_left).json()
+    assert answer["calibrated"] is False
+    assert not TRUST & answer.keys()
+    refused = client.post(f"/classify?{query}", content=red_left)
+    assert refused.status_code == 422
+    assert "not calibrated" in refused.json()["detail"]
+
+
+def test_a_bundle_that_compares_with_images_it_has_not_got_is_refused(
+    tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    app = create_app(write(tmp_path, tiny_bundle, reference=False))
+    with pytest.raises(BundleInvalid, match=r"reference\.npz, which is missing"), TestClient(app):
+        pass
