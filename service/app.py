@@ -24,6 +24,7 @@ from service.api import (
     keys,
     models,
     problems,
+    similar,
 )
 from service.api.observation import Observation
 from service.api.parts import Parts
@@ -76,7 +77,7 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
     app.add_middleware(Observation, metrics=metrics)
     problems.install(app, settings.repository)
     guards = [Depends(keys.guard(settings.api_keys))] if settings.api_keys else []
-    for router in (classify.router, explain.router, models.router):
+    for router in (classify.router, explain.router, similar.router, models.router):
         app.include_router(router, dependencies=guards)
     app.include_router(health.router)
     if settings.admin_key:

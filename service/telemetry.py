@@ -40,7 +40,7 @@ class Metrics:
         )
         self._stages = Histogram(
             "seewhy_stage_seconds",
-            "Time by stage: of each image read, decode, queue, inference, explain; "
+            "Time by stage: of each image read, decode, queue, inference, explain, search; "
             "of each request total.",
             ["route", "stage"],
             buckets=_SECONDS,

@@ -16,7 +16,7 @@ from models.bundle import Bundle
 from models.errors import BundleInvalid, NotReady, RuntimeFailure, Unsupported
 from models.manifest import Calibration, Graph, MethodName
 from models.reference import REFERENCE, Reference
-from service.core import trust
+from service.core import retrieval, trust
 from service.core.batching import BatchQueue, BatchReport
 from service.core.demand import Demand
 from service.core.network import Network
@@ -57,7 +57,8 @@ class ServedModel:
     """One bundle, classifying from the start; the graphs that explain follow.
 
     Safe to use from several threads. `reference` is the bundle's, if it has one; `known` is
-    what images are compared with, where the bundle is calibrated for that.
+    what images are compared with, where the bundle is calibrated for that; `index` is what is
+    searched for similar ones.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class ServedModel:
         self.plan = plan
         self._head = bundles.cam_weights(bundle)
         self.reference = _reference(bundle)
+        self.index = None if self.reference is None else retrieval.index(self.reference)
         self.known = _known(bundle, self.reference)
         self._open_graph = open_graph
         self._capacity = capacity

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from models import bundle as bundles
 from models.bundle import Bundle
 from models.errors import BundleInvalid
-from service.api.schemas import Classification
+from service.api.schemas import Classification, Embedded, Similar
 from service.app import create_app
 from service.settings import Settings
 
@@ -133,3 +133,45 @@ def test_a_bundle_that_compares_with_images_it_has_not_got_is_refused(
     app = create_app(write(tmp_path, tiny_bundle, reference=False))
     with pytest.raises(BundleInvalid, match=r"reference\.npz, which is missing"), TestClient(app):
         pass
+
+
+def test_the_most_similar_training_image_comes_first(
+    calibrated: TestClient, red_left: bytes
+) -> None:
+    answer = calibrated.post("/similar", content=red_left).json()
+    Similar.model_validate(answer, extra="forbid")
+    nearest, other = answer["neighbours"]
+    assert (nearest["id"], nearest["label"], nearest["index"]) == ("red.png", "red", 0)
+    assert (other["id"], other["label"]) == ("green.png", "green")
+    assert other["distance"] == pytest.approx(2**0.5, abs=0.05)
+    assert "search" in answer["timings_ms"]
+    few = calibrated.post("/similar?top_k=1", content=red_left).json()
+    assert few["neighbours"] == [nearest]
+
+
+def test_an_image_is_a_vector_as_numbers_or_bytes(
+    client: TestClient, red_left: bytes, tiny_model: Any
+) -> None:
+    answer = client.post("/embed", content=red_left).json()
+    Embedded.model_validate(answer, extra="forbid")
+    crop = np.zeros((1, 32, 32, 3), dtype=np.uint8)
+    crop[:, :, :16, 0] = 255
+    assert answer["embedding"] == pytest.approx(tiny_model.embedding(crop)[0], abs=0.02)
+    headers = {"Accept": "application/octet-stream"}
+    raw = client.post("/embed", content=red_left, headers=headers)
+    assert raw.headers["content-type"] == "application/octet-stream"
+    assert np.frombuffer(raw.content, "<f4").tolist() == answer["embedding"]
+
+
+def test_bytes_are_of_one_image(client: TestClient, red_left: bytes) -> None:
+    files = [("images", ("a.png", red_left)), ("images", ("b.png", red_left))]
+    several = client.post("/embed", files=files).json()
+    assert several["results"][0]["embedding"] == several["results"][1]["embedding"]
+    refused = client.post("/embed", files=files, headers={"Accept": "application/octet-stream"})
+    assert refused.status_code == 422
+
+
+def test_a_bundle_without_training_images_says_so(client: TestClient, red_left: bytes) -> None:
+    refused = client.post("/similar", content=red_left)
+    assert refused.status_code == 422
+    assert "no index" in refused.json()["detail"]
