@@ -3,20 +3,24 @@
 "Cyclical learning rates for training neural networks", section 3.3.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from models.errors import TrainingError
 from training.recipe import Recipe, Strategy
 
 LEAST, MOST, STEPS = 1e-6, 1.0, 40
+STILL = 10
+"""Steps at the least rate, which tell how much losses differ from batch to batch."""
 SMOOTHING = 0.7
 """Share of what came before in the running mean of the losses."""
 LOST = 4.0
-"""Times the least loss, at which the sweep ends."""
+"""Times the loss of these, at which the sweep ends."""
 SAFETY = 10.0
-"""The rate with the least loss is about to diverge: a tenth of it is taken."""
+"""A rate that does as well as any is about to diverge: a tenth of it is taken."""
 
 CEILINGS = {"SGD": 1e-2, "Adadelta": 1.0}
 """What a network has learned elsewhere is undone by rates that a few steps of it bear."""
@@ -43,19 +47,29 @@ def ceiling(recipe: Recipe) -> float:
 def sweep(step: Callable[[float], float], ceiling: float) -> Sweep:
     """Try rates from 1e-6 to 1, each for a step, until the loss is lost.
 
+    A fitted head has small losses that differ several times from batch to batch, so neither the
+    end nor the choice trusts a single one: of all rates whose loss is within a standard error of
+    the least, the highest counts.
+
     Args:
         step: makes a step of learning at a rate, and tells the loss before it.
         ceiling: the highest rate to choose.
+
+    Raises:
+        TrainingError: the loss is no number from the start.
     """
-    rates: list[float] = []
-    losses: list[float] = []
-    running = 0.0
-    for number, rate in enumerate(np.geomspace(LEAST, MOST, STEPS).tolist(), start=1):
-        running = SMOOTHING * running + (1 - SMOOTHING) * step(rate)
-        smooth = running / (1 - SMOOTHING**number)
-        if not smooth <= LOST * min([*losses, smooth]):
+    before = [step(LEAST) for _ in range(STILL)]
+    start = float(np.mean(before))
+    if not math.isfinite(start):
+        raise TrainingError("the loss is no number before anything is learned")
+    rates, losses, smooth = [LEAST], [start], start
+    for rate in np.geomspace(LEAST, MOST, 1 + STEPS - STILL).tolist()[1:]:
+        smooth = SMOOTHING * smooth + (1 - SMOOTHING) * step(rate)
+        if not smooth <= LOST * start:
             break
         rates.append(rate)
         losses.append(smooth)
-    found = rates[int(np.argmin(losses))] / SAFETY
-    return Sweep(tuple(rates), tuple(losses), min(found, ceiling))
+    # The standard error of an exponential mean of independent losses.
+    error = float(np.std(before)) * math.sqrt((1 - SMOOTHING) / (1 + SMOOTHING))
+    as_good = np.flatnonzero(np.array(losses) <= min(losses) + error)
+    return Sweep(tuple(rates), tuple(losses), min(rates[as_good[-1]] / SAFETY, ceiling))

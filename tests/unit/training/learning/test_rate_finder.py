@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 
+from models.errors import TrainingError
 from training.learning.rate_finder import CEILING, MOST, ceiling, sweep
 from training.recipe import Recipe, Strategy
 
@@ -19,7 +21,7 @@ def test_a_tenth_of_the_rate_before_the_loss_is_lost_is_taken() -> None:
 
     assert found.chosen == pytest.approx(1e-3, rel=0.6)
     assert max(tried) < 0.1, "it ends where the loss is lost"
-    assert list(found.rates) == tried[: len(found.rates)]
+    assert list(found.rates) == sorted(set(tried))[: len(found.rates)]
 
 
 def test_a_loss_that_is_no_number_ends_it() -> None:
@@ -27,6 +29,24 @@ def test_a_loss_that_is_no_number_ends_it() -> None:
 
     assert found.rates[-1] < 1e-3
     assert all(map(math.isfinite, found.losses))
+
+
+def test_batches_that_differ_much_neither_end_it_nor_choose() -> None:
+    # A fitted head: batches lose from 0.02 to 0.5 whatever the rate, until 1e-2 undoes it.
+    random = np.random.default_rng(0)
+
+    def step(rate: float) -> float:
+        return 5.0 if rate > 1e-2 else float(np.exp(random.uniform(np.log(0.02), np.log(0.5))))
+
+    found = sweep(step, MOST)
+
+    assert found.rates[-1] > 1e-3
+    assert 1e-5 <= found.chosen <= 1e-3
+
+
+def test_a_loss_that_is_none_from_the_start_is_an_error() -> None:
+    with pytest.raises(TrainingError, match="no number"):
+        sweep(lambda _: math.nan, MOST)
 
 
 def test_the_ceiling_is_kept() -> None:
