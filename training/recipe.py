@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.core.robustness.norms import Norm
+
 
 class Strategy(StrEnum):
     """What is trained, and from what."""
@@ -47,13 +49,6 @@ class Metric(StrEnum):
     LOG_LOSS = "log-loss"
     ACCURACY = "accuracy"
     BALANCED_ACCURACY = "balanced-accuracy"
-
-
-class Norm(StrEnum):
-    """The norm of a perturbation."""
-
-    LINF = "linf"
-    L2 = "l2"
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 import torch
 
-from training.recipe import Norm, Recipe
+from service.core.robustness.norms import Norm
+from service.core.robustness.pgd import STEP
+from training.recipe import Recipe
 
 Objective = Callable[[torch.Tensor], torch.Tensor]
 """From float32 [N, 3, H, W] to losses float32 [N]."""
-
-STEP = 2.5
-"""A step is so many times eps over the number of steps: any point of the ball is reached."""
 
 
 def disturbed(image: torch.Tensor, objective: Objective, recipe: Recipe) -> torch.Tensor:

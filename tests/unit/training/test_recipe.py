@@ -1,6 +1,7 @@
 """How a recipe is asked for again."""
 
-from training.recipe import Norm, Recipe, Strategy
+from service.core.robustness.norms import Norm
+from training.recipe import Recipe, Strategy
 
 
 def test_what_is_left_as_it_is_needs_no_option() -> None:

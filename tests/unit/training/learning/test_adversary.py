@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from service.core.robustness.norms import Norm
 from training.learning.adversary import attack, disturbed
-from training.recipe import Norm, Recipe
+from training.recipe import Recipe
 
 SLOPE = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0))
 
