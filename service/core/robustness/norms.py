@@ -4,6 +4,7 @@ Perturbations and gradients are float32 [N, 3, H, W], and pixels lie in [0, 1], 
 of 1/255 is one level of an 8-bit image in Linf.
 """
 
+import math
 from enum import StrEnum
 
 import numpy as np
@@ -23,14 +24,12 @@ class Norm(StrEnum):
 
 def length(change: Floats, norm: Norm) -> npt.NDArray[np.float64]:
     """The norm of each perturbation: [N]."""
-    flat = change.reshape(len(change), -1).astype(np.float64)
-    return np.asarray(np.linalg.norm(flat, ord=np.inf if norm is Norm.LINF else 2, axis=1))
+    return np.asarray(np.linalg.norm(_flat(change), ord=np.inf if norm is Norm.LINF else 2, axis=1))
 
 
 def dual_length(gradient: Floats, norm: Norm) -> npt.NDArray[np.float64]:
     """By how much a step of length 1 along `steepest` raises a linear function: [N]."""
-    flat = gradient.reshape(len(gradient), -1).astype(np.float64)
-    return np.asarray(np.linalg.norm(flat, ord=1 if norm is Norm.LINF else 2, axis=1))
+    return np.asarray(np.linalg.norm(_flat(gradient), ord=1 if norm is Norm.LINF else 2, axis=1))
 
 
 def steepest(gradient: Floats, norm: Norm) -> Floats:
@@ -74,3 +73,7 @@ def random_start(images: Floats, norm: Norm, eps: Floats, generator: np.random.G
 def column(values: npt.NDArray[np.floating]) -> Floats:
     """One number for each image, [N], as float32 [N, 1, 1, 1]."""
     return np.asarray(values, dtype=np.float32).reshape(-1, 1, 1, 1)
+
+
+def _flat(images: Floats) -> npt.NDArray[np.float64]:
+    return images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float64)
