@@ -1,0 +1,89 @@
+"""The square attack beside an implementation of the paper's algorithm in PyTorch."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models.errors import Unsupported
+from models.manifest import Graph
+from service.core.network import Network
+from service.core.ports import Runner
+from service.core.robustness import square
+from service.core.robustness.criterion import Criterion
+
+QUERIES = 150
+
+
+def published(
+    module: torch.nn.Module, x: torch.Tensor, labels: torch.Tensor, eps: float
+) -> torch.Tensor:
+    """Algorithms 1 and 2 of Andriushchenko et al. 2020 in Linf; which images [N] were fooled."""
+    generator = torch.Generator().manual_seed(0)
+    count, channels, side = x.shape[:3]
+    pixels = torch.arange(side)
+
+    def signs(*shape: int) -> torch.Tensor:
+        return (torch.randint(0, 2, shape, generator=generator) * 2 - 1) * eps
+
+    def margin(points: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = module(points)
+        label = torch.nn.functional.one_hot(labels, 10).bool()
+        others = logits.masked_fill(label, -torch.inf)
+        return torch.sub(logits[label], others.max(1).values)
+
+    def inside(start: torch.Tensor, length: int) -> torch.Tensor:
+        return (pixels >= start[:, None]) & (pixels < start[:, None] + length)
+
+    best = (x + signs(count, channels, 1, side)).clamp(0, 1)
+    least = margin(best)
+    for query in range(1, QUERIES):
+        passed = query / QUERIES * 10_000
+        halvings = sum(passed > end for end in (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000))
+        length = min(max(round(float(np.sqrt(0.8 / 2**halvings)) * side), 1), side)
+        top, left = torch.randint(0, side - length + 1, (2, count), generator=generator)
+        window = (inside(top, length)[:, :, None] & inside(left, length)[:, None, :])[:, None]
+        coloured = (x + signs(count, channels, 1, 1)).clamp(0, 1)
+        tried = torch.where(window, coloured, best)
+        found = margin(tried)
+        better = (found < least) & (least >= 0)
+        best = torch.where(better[:, None, None, None], tried, best)
+        least = torch.where(better, found, least)
+    return least < 0
+
+
+@pytest.mark.parametrize("eps", [0.12, 0.16])
+def test_it_succeeds_as_often_as_the_papers_algorithm(digits: Any, eps: float) -> None:
+    rows = np.repeat(np.arange(300), 4)  # several seeds of each, as chance counts
+    images, labels = digits.images[rows], digits.labels[rows]
+    with torch.inference_mode():
+        expected = published(
+            digits.module, torch.from_numpy(images), torch.from_numpy(labels), eps
+        ).float().mean().item()  # fmt: skip
+
+    radii = np.full(len(rows), eps, dtype=np.float32)
+    found = square.attack(digits.network, images, Criterion(labels), radii, queries=QUERIES)
+
+    assert 0.2 <= expected <= 0.8
+    assert found.fooled.mean() == pytest.approx(expected, abs=0.02)
+    assert np.abs(found.images - images).max() <= eps + 1e-6
+    assert found.images.min() >= 0
+    assert found.images.max() <= 1
+    answers = digits.network.logits(found.images).argmax(axis=1)
+    np.testing.assert_array_equal(answers != labels, found.fooled)
+
+
+def test_it_needs_no_gradients(digits: Any) -> None:
+    def forward(graph: Graph) -> Runner:
+        if graph is not Graph.FLOAT:
+            raise Unsupported(f"no {graph.filename}")
+        runner: Runner = digits.network.runner(graph)
+        return runner
+
+    found = square.attack(
+        Network(forward, classes=10), digits.images[:4], Criterion(digits.labels[:4]),
+        np.full(4, 0.5, dtype=np.float32), queries=20,
+    )  # fmt: skip
+
+    assert not found.threat.white_box
