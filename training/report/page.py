@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.core.robustness.corruptions import SEVERITIES
 from training.advisor import Advice
 from training.forest import Forest
 from training.judgement import Judgement
@@ -17,7 +18,6 @@ from training.report import pictures
 from training.report.inside import Inside
 from training.report.lesson import Lesson
 from training.report.template import template
-from training.robustness.corruptions import SEVERITIES
 from training.robustness.measurement import Robustness
 
 SUSPECTS = 24

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from service.core.robustness.geometry import Axis
 from training.evaluate import Evaluation
 from training.history import History
 from training.layers import Transfer
 from training.learning.rate_finder import Sweep
-from training.robustness.geometry import Axis
 from training.robustness.measurement import Sensitivity
 from training.selection import Measured
 

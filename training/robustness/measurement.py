@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from service.core.ports import Runner
+from service.core.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from service.core.robustness.geometry import ANGLES, SHIFTS, Axis, rotated, shifted
 from training import gate
-from training.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from training.robustness.geometry import ANGLES, SHIFTS, Axis, rotated, shifted
 
 Bools = npt.NDArray[np.bool_]
 Crops = npt.NDArray[np.uint8]

@@ -11,6 +11,7 @@ from PIL import Image
 
 from models.manifest import Calibration, Conformal, Lac, Precision, Raps
 from service.core.classification import Prediction
+from service.core.robustness.geometry import Axis
 from training.advisor import Evidence, advise
 from training.forest import Forest
 from training.judgement import judge
@@ -24,7 +25,6 @@ from training.report.inside import Inside
 from training.report.layers import Layer, LayerTable
 from training.report.page import SUSPECTS, Contents, Shown, render
 from training.report.visualisation import Visualisation
-from training.robustness.geometry import Axis
 from training.robustness.measurement import Robustness, Sensitivity
 from training.score import Score
 

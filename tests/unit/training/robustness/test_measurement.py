@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.robustness.corruptions import CORRUPTIONS, SEVERITIES
-from training.robustness.geometry import ANGLES, SHIFTS, Axis
+from service.core.robustness.corruptions import CORRUPTIONS, SEVERITIES
+from service.core.robustness.geometry import ANGLES, SHIFTS, Axis
 from training.robustness.measurement import Robustness, Sensitivity, measure
 
 SIDE = 40

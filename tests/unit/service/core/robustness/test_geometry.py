@@ -7,7 +7,7 @@ from PIL import Image
 from skimage import data
 from skimage.transform import rotate
 
-from training.robustness.geometry import ANGLES, SHIFTS, Axis, rotated, shifted
+from service.core.robustness.geometry import ANGLES, SHIFTS, Axis, rotated, shifted
 
 Crops = npt.NDArray[np.uint8]
 

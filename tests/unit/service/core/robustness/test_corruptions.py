@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from training.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from service.core.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 
 Crops = npt.NDArray[np.uint8]
 

@@ -6,8 +6,8 @@ any size: noise in dim light, a lens out of focus, too much light, too little co
 JPEG of low quality.
 
 The package `imagecorruptions-imaug` has all fifteen, and the tests hold these against it.
-Training does without it: it imports OpenCV, which needs a system's libGL, and draws from numpy's
-global random state.
+SeeWhy does without it: it imports OpenCV, which needs a system's libGL, and draws from numpy's
+global random state. These need numpy and Pillow alone, as the service does.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,6 @@ from io import BytesIO
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.ndimage import gaussian_filter
-from scipy.signal import fftconvolve
-from skimage.color import hsv2rgb, rgb2hsv
 
 SEVERITIES = (1, 3, 5)
 """Of the five that ImageNet-C has."""
@@ -56,16 +53,34 @@ def _defocus_blur(image: Pixels, severity: int, _: np.random.Generator) -> Pixel
     reach = max(radius, 8)  # ImageNet-C's; at 10 the disc reaches the edge, which is mirrored too
     squares = np.arange(-reach, reach + 1) ** 2
     disc = (squares[:, np.newaxis] + squares <= radius**2).astype(np.float64)
-    spread = gaussian_filter(disc / disc.sum(), edge, mode="mirror")[..., np.newaxis]
+    spread = _softened(disc / disc.sum(), edge)
     mirrored = np.pad(image / 255, ((reach, reach), (reach, reach), (0, 0)), mode="reflect")
-    return _pixels(fftconvolve(mirrored, spread, mode="valid", axes=(0, 1)))
+    size = mirrored.shape[:2]
+    waves = np.fft.rfft2(mirrored, axes=(0, 1))
+    waves *= np.fft.rfft2(spread, size)[..., np.newaxis]
+    blurred = np.fft.irfft2(waves, size, axes=(0, 1))
+    return _pixels(blurred[2 * reach :, 2 * reach :])
+
+
+def _softened(disc: npt.NDArray[np.float64], deviation: float) -> npt.NDArray[np.float64]:
+    """The disc under a Gaussian filter, cut off at 4 deviations and mirrored at the border."""
+    reach = int(4 * deviation + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    weights /= weights.sum()
+    for _ in range(2):  # along the columns, then along the rows
+        padded = np.pad(disc.T, ((0, 0), (reach, reach)), mode="reflect")
+        disc = np.stack([np.convolve(line, weights, mode="valid") for line in padded])
+    return disc
 
 
 def _brightness(image: Pixels, severity: int, _: np.random.Generator) -> Pixels:
     """Raise the value of hue, saturation and value."""
-    hsv = rgb2hsv(image)
-    hsv[..., 2] = np.minimum(hsv[..., 2] + {1: 0.1, 3: 0.3, 5: 0.5}[severity], 1)
-    return _pixels(hsv2rgb(hsv))
+    colours = image / 255
+    value = colours.max(axis=2, keepdims=True)
+    raised = np.minimum(value + {1: 0.1, 3: 0.3, 5: 0.5}[severity], 1)
+    # With hue and saturation as they are, the channels keep their ratios; black has none.
+    scaled = colours * (raised / np.where(value > 0, value, 1))
+    return _pixels(np.where(value > 0, scaled, raised))
 
 
 def _contrast(image: Pixels, severity: int, _: np.random.Generator) -> Pixels:

@@ -5,10 +5,10 @@ own.
 """
 
 from enum import IntEnum
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import rotate
 
 ANGLES = tuple(range(-30, 31, 10))
 """In degrees; as far as Engstrom et al. 2019 turn photos."""
@@ -31,8 +31,20 @@ def rotated(crops: npt.NDArray[np.uint8], angle: float) -> npt.NDArray[np.uint8]
         crops: uint8 [N, H, W, 3].
         angle: in degrees, counter-clockwise.
     """
-    turned = rotate(crops, angle, axes=(1, 2), reshape=False, order=1, mode="mirror")
-    return np.asarray(turned)
+    height, width = crops.shape[1:3]
+    turn = np.deg2rad(angle)
+    down, across = np.mgrid[:height, :width].astype(np.float64)
+    down -= (height - 1) / 2
+    across -= (width - 1) / 2
+    rows = np.cos(turn) * down + np.sin(turn) * across + (height - 1) / 2
+    columns = np.cos(turn) * across - np.sin(turn) * down + (width - 1) / 2
+    top, left = np.floor(rows).astype(np.int64), np.floor(columns).astype(np.int64)
+    turned = np.zeros(crops.shape)
+    for row, column in product((top, top + 1), (left, left + 1)):
+        weight = (1 - np.abs(rows - row)) * (1 - np.abs(columns - column))
+        seen = crops[:, _mirrored(row, height), _mirrored(column, width)]
+        turned += weight[..., np.newaxis] * seen
+    return np.asarray(np.rint(turned), dtype=np.uint8)
 
 
 def shifted(crops: npt.NDArray[np.uint8], share: float, axis: Axis) -> npt.NDArray[np.uint8]:
@@ -48,3 +60,10 @@ def shifted(crops: npt.NDArray[np.uint8], share: float, axis: Axis) -> npt.NDArr
     reach = abs(pixels)
     mirrored = np.pad(np.arange(side), reach, mode="reflect")
     return crops.take(mirrored[reach - pixels :][:side], axis=axis)
+
+
+def _mirrored(indices: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
+    """Indices beyond the border, mirrored at the centre of the last pixel."""
+    period = max(2 * side - 2, 1)
+    within = np.abs(indices) % period
+    return np.asarray(np.minimum(within, period - within))
