@@ -24,6 +24,7 @@ from service.api import (
     keys,
     models,
     problems,
+    robustness,
     similar,
 )
 from service.api.observation import Observation
@@ -77,7 +78,13 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
     app.add_middleware(Observation, metrics=metrics)
     problems.install(app, settings.repository)
     guards = [Depends(keys.guard(settings.api_keys))] if settings.api_keys else []
-    for router in (classify.router, explain.router, similar.router, models.router):
+    for router in (
+        classify.router,
+        explain.router,
+        robustness.router,
+        similar.router,
+        models.router,
+    ):
         app.include_router(router, dependencies=guards)
     app.include_router(health.router)
     if settings.admin_key:
@@ -133,6 +140,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
         upload_limits=UploadLimits(settings.max_upload_bytes, settings.max_images),
         photo_limits=Limits(max_pixels=settings.max_pixels),
         timeout_ms=settings.timeout_ms,
+        max_robustness_passes=settings.max_robustness_passes,
         provider=device.provider,
         metrics=metrics,
     )

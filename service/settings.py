@@ -89,6 +89,9 @@ class Settings(BaseSettings):
         repr=False,
         description="the key that loads, unloads and promotes versions; unset: nobody can",
     )
+    max_robustness_passes: Count = Field(
+        default=6000, description="most passes that the robustness checks of one image may take"
+    )
     shutdown_seconds: Count = Field(
         default=30, description="how long requests in flight may take once a shutdown begins"
     )

@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from models.manifest import Graph
 from service.core.batching import BatchReport
+from service.core.robustness.examination import Verdict
 from service.core.serving import ServedModel
 from service.runtime.gpus import GpuState
 
@@ -40,10 +41,17 @@ class Metrics:
         )
         self._stages = Histogram(
             "seewhy_stage_seconds",
-            "Time by stage: of each image read, decode, queue, inference, explain, search; "
+            "Time by stage: of each image read, decode, queue, inference, explain, search, "
+            "robustness; "
             "of each request total.",
             ["route", "stage"],
             buckets=_SECONDS,
+            registry=registry,
+        )
+        self._verdicts = Counter(
+            "seewhy_robustness_verdicts_total",
+            "Images whose robustness was checked, by verdict.",
+            ["model", "verdict"],
             registry=registry,
         )
         self._batch_rows = Histogram(
@@ -88,6 +96,10 @@ class Metrics:
     def stage(self, route: str, stage: str, seconds: float) -> None:
         """A stage of an image is over."""
         self._stages.labels(route, stage).observe(seconds)
+
+    def verdict(self, model: str, verdict: Verdict) -> None:
+        """An image's robustness was checked."""
+        self._verdicts.labels(model, verdict.value).inc()
 
     def batch(self, graph: Graph, report: BatchReport) -> None:
         """A batch was run, or did not fit into the device's memory."""

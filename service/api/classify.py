@@ -6,11 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from service.api import parts
+from service.api import examining, parts
 from service.api.answers import answer, timings
 from service.api.documentation import PROBLEMS, image_request
+from service.api.examining import Examiner
 from service.api.pipeline import see
-from service.api.requests import read_request
+from service.api.requests import ImageRequest, read_request
 from service.api.schemas import Classification, Classifications, ClassifyOptions
 from service.core import trust
 from service.core.classification import Prediction, softmax, top
@@ -27,9 +28,18 @@ router = APIRouter(tags=["images"])
 )
 async def classify(request: Request) -> Response:
     """The most probable classes of one image, or of several, and whether to accept them."""
-    service = parts.of(request)
     asked = await read_request(request, ClassifyOptions)
-    model, options = asked.model, asked.options
+    if asked.options.robustness is None:
+        return await _respond(request, asked, None)
+    checks = examining.asked(parts.of(request), level=asked.options.robustness)
+    with examining.examiner(request, asked, checks) as examiner:
+        return await _respond(request, asked, examiner)
+
+
+async def _respond(
+    request: Request, asked: ImageRequest[ClassifyOptions], examiner: Examiner | None
+) -> Response:
+    service, model, options = parts.of(request), asked.model, asked.options
     labels = model.bundle.manifest.labels
     terms = trust.terms(
         model.calibration,
@@ -38,6 +48,10 @@ async def classify(request: Request) -> Response:
 
     async def classify_one(image_id: str, image: bytes) -> dict[str, Any]:
         seen = await see(service, model, image, asked.demand)
+        stages, robustness = {"read": asked.read_seconds, **seen.seconds}, {}
+        if examiner is not None:
+            found, stages["robustness"] = await examiner.examine(seen)
+            robustness = {"robustness": examining.body(found, labels)}
         probabilities = softmax(seen.logits, model.temperature)
         assessed = {}
         if terms is not None:
@@ -48,7 +62,8 @@ async def classify(request: Request) -> Response:
             "predictions": _listed(top(probabilities, labels, options.top_k)),
             "calibrated": terms is not None,
             **assessed,
-            "timings_ms": timings(request, {"read": asked.read_seconds, **seen.seconds}),
+            **robustness,
+            "timings_ms": timings(request, stages),
         }
 
     with service.admission.hold(len(asked.upload.images), asked.demand):

@@ -77,7 +77,11 @@ def show_examples(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = make()
-        for path, shown in (("/classify", examples.CLASSIFY), ("/explain", examples.EXPLAIN)):
+        for path, shown in (
+            ("/classify", examples.CLASSIFY),
+            ("/explain", examples.EXPLAIN),
+            ("/robustness", examples.ROBUSTNESS),
+        ):
             answer = document["paths"][path]["post"]["responses"]["200"]
             answer["content"]["application/json"]["examples"] = shown
         return document

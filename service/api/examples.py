@@ -46,6 +46,37 @@ _EXPLAINED = {
     "timings_ms": {**_TIMINGS, "explain": 32.8, "total": 45.1},
 }
 
+_CHECKED = {
+    "image_id": f"{_ID}/0",
+    "prediction": {"label": "tiger cat", "index": 282, "probability": 0.386},
+    "robustness": {
+        "verdict": "fragile",
+        "reason": "fgsm@linf:1/255 turns 'tiger cat' into 'lynx, catamount' (31%)",
+        "checks": [
+            {
+                "check": "fgsm@linf:1/255",
+                "survived": False,
+                "answer": {"label": "lynx, catamount", "index": 287, "probability": 0.31},
+                "threat": {
+                    "norm": "linf",
+                    "eps": 0.00392156862745098,
+                    "targeted": False,
+                    "white_box": True,
+                    "attack": "fgsm, cross-entropy, 1 steps of 1 eps, momentum 0, from the image",
+                },
+                "distance": 0.00392156862745098,
+                "only_in_floats": False,
+                "certificate": None,
+                "passes": 3,
+                "milliseconds": 45.2,
+                "note": None,
+            },
+        ],
+        "seed": 0,
+    },
+    "timings_ms": {**_TIMINGS, "robustness": 46.0, "total": 58.1},
+}
+
 _FAILED = {"image_id": f"{_ID}/1", "error": PROBLEM}
 
 CLASSIFY: dict[str, Any] = {
@@ -56,4 +87,9 @@ CLASSIFY: dict[str, Any] = {
 EXPLAIN: dict[str, Any] = {
     "one image": {"value": {**_HEAD, **_EXPLAINED}},
     "several images, one of them broken": {"value": {**_HEAD, "results": [_EXPLAINED, _FAILED]}},
+}
+
+ROBUSTNESS: dict[str, Any] = {
+    "one image": {"value": {**_HEAD, **_CHECKED}},
+    "several images, one of them broken": {"value": {**_HEAD, "results": [_CHECKED, _FAILED]}},
 }

@@ -30,6 +30,7 @@ class Parts:
     upload_limits: UploadLimits
     photo_limits: Limits
     timeout_ms: int
+    max_robustness_passes: int
     provider: str
     metrics: Metrics
 

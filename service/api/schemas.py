@@ -4,14 +4,16 @@ Answers are built as plain dictionaries, which costs less than models do; the AP
 hold them against these schemas.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.manifest import MethodName
 from service.core.demand import Priority
 from service.core.numbers import NotTruth
+from service.core.robustness import examination
+from service.core.robustness.norms import Norm
 from service.core.saliency.parameters import Parameters
 from service.core.serving import State
 from service.core.trust import SetRule, Verdict
@@ -25,6 +27,7 @@ def _index_or_label(value: Any) -> Any:
 
 Count = Annotated[int, Field(ge=1), NotTruth]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Level = Literal["fast", "standard", "thorough"]
 
 
 class Options(BaseModel):
@@ -72,6 +75,29 @@ class ClassifyOptions(Options):
         description="The highest out-of-distribution percentile to accept; the bundle's own if "
         "left out.",
     )
+    robustness: Level | None = Field(
+        None, description="Check the answer's robustness too, this thoroughly."
+    )
+
+
+class RobustnessOptions(Options):
+    """Options of `POST /robustness`."""
+
+    priority = Priority.ROBUSTNESS
+
+    level: Level | None = Field(
+        None, description="How thoroughly to check; fast where there are no checks either."
+    )
+    checks: str | None = Field(
+        None, description="Which checks instead, as in `pgd@linf:1/255,steps=40; jpeg`."
+    )
+    seed: Annotated[int, Field(ge=0), NotTruth] = Field(0, description="Of every random choice.")
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Self:
+        if self.level is not None and self.checks is not None:
+            raise PydanticCustomError("checks", "level and checks exclude each other")
+        return self
 
 
 class EmbedOptions(Options):
@@ -132,6 +158,55 @@ class Prediction(BaseModel):
     probability: Probability = Field(examples=[0.61])
 
 
+class Threat(BaseModel):
+    """What the attacker may do and knows."""
+
+    norm: Norm
+    eps: float | None = Field(description="of the ball; null where the smallest change is sought")
+    targeted: bool
+    white_box: bool
+    attack: str = Field(examples=["pgd, cross-entropy, 20 steps of 0.125 eps, random start"])
+
+
+class Certificate(BaseModel):
+    """What randomised smoothing certifies."""
+
+    radius: float = Field(description="in L2; 0 where it abstains")
+    abstains: bool
+    sigma: float
+    n0: int
+    n: int
+    alpha: float
+
+
+class RobustnessCheck(BaseModel):
+    """What one check found."""
+
+    check: str = Field(examples=["pgd@linf:1/255"])
+    survived: bool = Field(description="whether the served model keeps its answer")
+    answer: Prediction = Field(description="what it says of the changed image")
+    threat: Threat | None = Field(description="null where there is no attacker")
+    distance: float | None = Field(
+        description="of the changed image as an 8-bit file, in the threat's norm"
+    )
+    only_in_floats: bool = Field(
+        description="the attack fooled the fp32 graphs, but not the served model as an 8-bit image"
+    )
+    certificate: Certificate | None
+    passes: int
+    milliseconds: float
+    note: str | None
+
+
+class RobustnessBody(BaseModel):
+    """How easily the answer is changed."""
+
+    verdict: examination.Verdict
+    reason: str
+    checks: list[RobustnessCheck]
+    seed: int
+
+
 class Timings(BaseModel):
     """Milliseconds by stage; `total` counts from the request's first byte to this result."""
 
@@ -157,6 +232,12 @@ class OutOfDistribution(Place):
     energy: Place
 
 
+class RobustnessTimings(Timings):
+    """As `Timings`; `robustness` is the time of all checks."""
+
+    robustness: float
+
+
 class Classified(BaseModel):
     """What one image shows, and how far to trust it.
 
@@ -175,7 +256,8 @@ class Classified(BaseModel):
     ood: OutOfDistribution | None = None
     decision: Verdict | None = Field(None, description="whether to accept it without a human look")
     reason: str | None = Field(None, description="of the decision")
-    timings_ms: Timings
+    robustness: RobustnessBody | None = Field(None, description="only where it was asked for")
+    timings_ms: Timings | RobustnessTimings
 
 
 class Failed(BaseModel):
@@ -308,6 +390,25 @@ class Similarities(Answer):
     """The answer for several images, in order."""
 
     results: list[ImageNeighbours | Failed]
+
+
+class RobustnessChecked(BaseModel):
+    """How easily the answer for one image is changed."""
+
+    image_id: str
+    prediction: Prediction = Field(description="the answer that is checked")
+    robustness: RobustnessBody
+    timings_ms: RobustnessTimings
+
+
+class Robustness(RobustnessChecked, Answer):
+    """The answer for one image."""
+
+
+class Robustnesses(Answer):
+    """The answer for several images, in order."""
+
+    results: list[RobustnessChecked | Failed]
 
 
 class ModelSummary(BaseModel):

@@ -21,6 +21,8 @@ from service.api.schemas import (
     ModelList,
     Problem,
     Readiness,
+    Robustness,
+    Robustnesses,
 )
 from service.app import create_app
 from service.logs import FIELDS
@@ -217,7 +219,12 @@ def test_a_bundle_that_disagrees_with_its_reference_is_not_served(settings: Sett
 
 
 @pytest.mark.parametrize(
-    ("path", "schema"), [("/classify", "Classification"), ("/explain", "Explanation")]
+    ("path", "schema"),
+    [
+        ("/classify?robustness=fast", "Classification"),
+        ("/explain", "Explanation"),
+        ("/robustness", "Robustness"),
+    ],
 )
 def test_openapi_has_the_fields_in_the_order_of_the_answers(
     client: TestClient, red_left: bytes, path: str, schema: str
@@ -239,6 +246,7 @@ def test_probes_may_ask_for_the_head_alone(client: TestClient, path: str) -> Non
     [
         ("/classify", Classification, Classifications),
         ("/explain", Explanation, Explanations),
+        ("/robustness", Robustness, Robustnesses),
     ],
 )
 def test_openapi_shows_an_answer_of_each_kind_and_an_error(

@@ -1,0 +1,84 @@
+"""Every attack as a check: within its budget, and by the served model's word."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.errors import InvalidRequest
+from models.golden import to_float
+from service.core.robustness.check import Check
+from service.core.robustness.examination import Verdict, budget, examine
+from service.core.robustness.notation import parse
+from service.core.robustness.subject import Subject
+
+ATTACKS = (
+    "fgsm@linf:0.3", "pgd@linf:0.3", "pgd@l2:1,restarts=3,loss=margin",
+    "apgd@linf:0.3,steps=20", "apgd@linf:0.001,steps=20", "square:0.5,queries=100",
+    "deepfool@l2", "deepfool@linf", "minimal@l2,bisections=3", "smoothing,n0=10,n=50",
+)  # fmt: skip
+
+
+@pytest.fixture
+def subject(digits: Any) -> Subject:
+    crop = np.rint(digits.images[3].transpose(1, 2, 0) * 255).astype(np.uint8)
+
+    def serve(crops: Any) -> Any:
+        return digits.network.logits(to_float(crops))
+
+    answer = int(serve(crop[np.newaxis])[0].argmax())
+    return Subject(digits.network, serve, crop, answer, tuple("0123456789"))
+
+
+def one(text: str) -> Check:
+    (check,) = parse(text).values()
+    return check
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_no_check_takes_more_passes_than_it_says(subject: Subject, text: str) -> None:
+    (found,) = examine(parse(text), subject).checks
+
+    assert 0 < found.passes <= one(text).passes
+
+
+@pytest.mark.parametrize("text", ["pgd@linf:0.3", "apgd@linf:0.3", "square:0.5", "deepfool@linf"])
+def test_a_wide_ball_fools_and_the_served_model_says_so(subject: Subject, text: str) -> None:
+    examined = examine(parse(text), subject)
+
+    (found,) = examined.checks
+    assert examined.verdict is Verdict.FRAGILE
+    assert found.finding.image is not None
+    assert subject.serve(found.finding.image[np.newaxis])[0].argmax() == found.finding.answer
+    assert found.finding.answer != subject.answer
+    assert examined.shown is found
+
+
+def test_a_narrow_ball_does_not(subject: Subject) -> None:
+    examined = examine(parse("apgd@linf:1/255,steps=10; pgd@linf:1/255"), subject)
+
+    assert examined.verdict is Verdict.ROBUST
+    assert examined.reason == "the answer survived 2 of 2 checks"
+
+
+def test_a_served_model_that_is_not_fooled_makes_the_attack_one_in_floats(
+    subject: Subject, digits: Any
+) -> None:
+    steady = np.eye(10, dtype=np.float32)[[subject.answer]]
+
+    def serve(crops: Any) -> Any:
+        return np.repeat(steady, len(crops), axis=0)
+
+    stubborn = Subject(digits.network, serve, subject.crop, subject.answer, subject.labels)
+    (found,) = examine(parse("pgd@linf:0.3"), stubborn).checks
+
+    assert found.finding.survived
+    assert found.finding.only_in_floats
+
+
+def test_a_budget_says_what_each_check_costs() -> None:
+    checks = parse("pgd,steps=10; jpeg")
+
+    budget(checks, 13)
+    with pytest.raises(InvalidRequest, match=r"may take 13 passes \(pgd,steps=10 12, jpeg 1\)"):
+        budget(checks, 12)
