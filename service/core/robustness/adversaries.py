@@ -1,5 +1,6 @@
 """Checks against an adversary: the attacks, and a certificate against them."""
 
+from abc import abstractmethod
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -8,12 +9,15 @@ from pydantic import Field
 
 from models.errors import InvalidRequest
 from service.core import targets
+from service.core.network import Floats, Network
 from service.core.robustness import apgd, deepfool, finding, minimal, pgd, smoothing, square
+from service.core.robustness.attacked import Attacked
 from service.core.robustness.check import Check, Count
-from service.core.robustness.criterion import Criterion
+from service.core.robustness.criterion import Criterion, Ints
 from service.core.robustness.finding import Finding
 from service.core.robustness.losses import Loss
 from service.core.robustness.norms import Norm
+from service.core.robustness.pgd import Pgd
 from service.core.robustness.subject import Subject
 
 Eps = Annotated[float, Field(gt=0, le=1)]
@@ -22,51 +26,79 @@ _LEVEL = 1 / 255
 _TARGETED_DLR_CLASSES = 4
 
 
-class _Targeted(Check):
-    """An attack that may want one certain answer."""
+class Attack(Check):
+    """An attack within a ball."""
 
+    eps: Eps = _LEVEL
     target: str | None = None
 
-    def _criterion(self, subject: Subject) -> tuple[Criterion, int | None]:
-        """What the attack wants, and the target's index."""
-        labels = np.array([subject.answer])
+    @abstractmethod
+    def run(
+        self, network: Network, images: Floats, criterion: Criterion, *, seed: int, early: bool
+    ) -> Attacked:
+        """Attack images, float32 [N, 3, H, W] in [0, 1], all at once.
+
+        Args:
+            network: what is attacked.
+            images: see above.
+            criterion: of the N rows.
+            seed: of all random choices.
+            early: whether it is enough that an image is fooled, however closely.
+
+        Raises:
+            InvalidRequest: the model has too few classes.
+            Unsupported: the bundle has not got a graph that is needed.
+            RuntimeFailure: the runtime failed.
+            Unavailable: there is no room or no session for it now.
+        """
+
+    def examine(self, subject: Subject) -> Finding:
+        """See `Check`."""
+        labels, target = np.array([subject.answer]), self._target(subject)
+        criterion = Criterion(labels, None if target is None else np.array([target]))
+        found = self.run(subject.network, subject.image, criterion, seed=subject.seed, early=False)
+        return finding.of_attack(subject, found, eps=self.eps, target=target)
+
+    def _target(self, subject: Subject) -> int | None:
+        """The index of the class that is aimed at."""
         if self.target is None:
-            return Criterion(labels), None
+            return None
         found = targets.resolve(self.target, subject.labels, np.zeros(len(subject.labels)))
         if found.index == subject.answer:
             raise InvalidRequest(
                 f"{self.name}: target {found.label!r} is the answer already: name another class"
             )
-        return Criterion(labels, np.array([found.index])), found.index
+        return found.index
+
+    def _radii(self, count: int) -> Floats:
+        return np.full(count, self.eps, dtype=np.float32)
 
 
-class Fgsm(_Targeted):
+class Fgsm(Attack):
     """One step along the gradient."""
 
     name: ClassVar[str] = "fgsm"
     norm: Norm = Norm.LINF
-    eps: Eps = _LEVEL
 
     @property
     def passes(self) -> int:
         """See `Check`."""
         return 3
 
-    def examine(self, subject: Subject) -> Finding:
-        """See `Check`."""
-        criterion, target = self._criterion(subject)
-        eps = np.array([self.eps], dtype=np.float32)
+    def run(
+        self, network: Network, images: Floats, criterion: Criterion, *, seed: int, early: bool
+    ) -> Attacked:
+        """See `Attack`."""
+        del seed, early  # nothing is drawn, and there is but one step
         how = pgd.fgsm(self.norm)
-        found = pgd.attack(subject.network, subject.image, criterion, eps, how)
-        return finding.of_attack(subject, found, eps=self.eps, target=target)
+        return pgd.attack(network, images, criterion, self._radii(len(images)), how)
 
 
-class PgdCheck(_Targeted):
+class PgdCheck(Attack):
     """Iterated steps."""
 
     name: ClassVar[str] = "pgd"
     norm: Norm = Norm.LINF
-    eps: Eps = _LEVEL
     steps: Count = 20
     step: Annotated[float, Field(gt=0, le=2, description="in shares of eps")] | None = None
     restarts: Count = 1
@@ -79,24 +111,23 @@ class PgdCheck(_Targeted):
         a_step = 1 if self.loss is Loss.CROSS_ENTROPY else 2
         return self.restarts * (a_step * self.steps + 1) + 1
 
-    def examine(self, subject: Subject) -> Finding:
-        """See `Check`."""
-        criterion, target = self._criterion(subject)
-        rows = np.zeros(self.restarts, dtype=np.int64)
-        how = pgd.Pgd(self.norm, self.steps, self.step, self.loss, self.momentum)
-        found = pgd.attack(
-            subject.network, subject.image[rows], criterion.take(rows),
-            np.full(self.restarts, self.eps, dtype=np.float32), how, seed=subject.seed,
-        ).best_of(self.restarts)  # fmt: skip
-        return finding.of_attack(subject, found, eps=self.eps, target=target)
+    def run(
+        self, network: Network, images: Floats, criterion: Criterion, *, seed: int, early: bool
+    ) -> Attacked:
+        """See `Attack`."""
+        rows = np.repeat(np.arange(len(images)), self.restarts)
+        how = Pgd(self.norm, self.steps, self.step, self.loss, self.momentum, early=early)
+        eps = self._radii(len(rows))
+        found = pgd.attack(network, images[rows], criterion.take(rows), eps, how, seed=seed)
+        return found.best_of(self.restarts)
 
 
-class Apgd(Check):
+class Apgd(Attack):
     """Auto-PGD: cross-entropy, then targeted DLR towards the likeliest other classes."""
 
     name: ClassVar[str] = "apgd"
     norm: Norm = Norm.LINF
-    eps: Eps = _LEVEL
+    target: None = None
     steps: Annotated[int, Field(ge=2)] = 100
     rivals: Annotated[int, Field(ge=0, description="targets of DLR")] = 3
 
@@ -105,29 +136,29 @@ class Apgd(Check):
         """See `Check`."""
         return (self.steps + 1) + self.rivals * (2 * self.steps + 1) + 2
 
-    def examine(self, subject: Subject) -> Finding:
-        """See `Check`."""
-        run = partial(apgd.attack, norm=self.norm, steps=self.steps, seed=subject.seed)
-        labels, eps = np.array([subject.answer]), np.array([self.eps], dtype=np.float32)
-        found = run(subject.network, subject.image, Criterion(labels), eps, loss=Loss.CROSS_ENTROPY)
-        if found.fooled[0] or not self.rivals or len(subject.labels) < _TARGETED_DLR_CLASSES:
-            return finding.of_attack(subject, found, eps=self.eps)
-        logits = subject.network.logits(subject.image)[0]
-        order = np.argsort(-logits, kind="stable")
-        rivals = order[order != subject.answer][: self.rivals]
-        rows = np.zeros(len(rivals), dtype=np.int64)
-        targeted = run(
-            subject.network, subject.image[rows], Criterion(labels[rows], rivals), eps[rows],
-            loss=Loss.DLR,
-        ).best_of(len(rivals))  # fmt: skip
-        return finding.of_attack(subject, targeted, eps=self.eps)
+    def run(
+        self, network: Network, images: Floats, criterion: Criterion, *, seed: int, early: bool
+    ) -> Attacked:
+        """See `Attack`. With fewer than four classes there is no targeted DLR."""
+        del early  # it keeps the best point anyway
+        attack = partial(apgd.attack, norm=self.norm, steps=self.steps, seed=seed)
+        eps = self._radii(len(images))
+        found = attack(network, images, criterion, eps, loss=Loss.CROSS_ENTROPY)
+        standing = np.flatnonzero(~found.fooled)
+        if not (standing.size and self.rivals and network.classes >= _TARGETED_DLR_CLASSES):
+            return found
+        rivals = _likeliest(network.logits(images[standing]), criterion.labels[standing])
+        rivals = rivals[:, : self.rivals]
+        rows = np.repeat(standing, rivals.shape[1])
+        goal = Criterion(criterion.labels[rows], rivals.ravel())
+        second = attack(network, images[rows], goal, eps[rows], loss=Loss.DLR)
+        return found.replaced(standing, second.best_of(rivals.shape[1]))
 
 
-class Square(_Targeted):
+class Square(Attack):
     """A black-box search in Linf: it needs no gradients."""
 
     name: ClassVar[str] = "square"
-    eps: Eps = _LEVEL
     queries: Count = 1000
 
     @property
@@ -135,14 +166,13 @@ class Square(_Targeted):
         """See `Check`."""
         return self.queries + 1
 
-    def examine(self, subject: Subject) -> Finding:
-        """See `Check`."""
-        criterion, target = self._criterion(subject)
-        found = square.attack(
-            subject.network, subject.image, criterion, np.array([self.eps], dtype=np.float32),
-            queries=self.queries, seed=subject.seed,
-        )  # fmt: skip
-        return finding.of_attack(subject, found, eps=self.eps, target=target)
+    def run(
+        self, network: Network, images: Floats, criterion: Criterion, *, seed: int, early: bool
+    ) -> Attacked:
+        """See `Attack`."""
+        del early  # it always stops there
+        eps = self._radii(len(images))
+        return square.attack(network, images, criterion, eps, queries=self.queries, seed=seed)
 
 
 class DeepFool(Check):
@@ -211,3 +241,9 @@ class Smoothing(Check):
             alpha=self.alpha, seed=subject.seed,
         )  # fmt: skip
         return finding.of_certificate(subject, found)
+
+
+def _likeliest(logits: Floats, labels: Ints) -> Ints:
+    """The other classes of each row, likeliest first: [N, K - 1]."""
+    order = np.argsort(-logits, axis=1, kind="stable")
+    return np.asarray(order[order != labels[:, np.newaxis]].reshape(len(order), -1))

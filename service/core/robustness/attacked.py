@@ -1,12 +1,12 @@
 """What came of an attack: where the images went, and under which threat model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from service.core.network import Floats
-from service.core.robustness.criterion import Bools
+from service.core.robustness.criterion import Bools, Ints
 from service.core.robustness.norms import Norm
 
 
@@ -53,3 +53,10 @@ class Attacked:
         tried = self.fooled.reshape(-1, restarts)
         chosen: npt.NDArray[np.int64] = np.arange(len(tried)) * restarts + tried.argmax(axis=1)
         return Attacked(self.images[chosen], self.logits[chosen], self.fooled[chosen], self.threat)
+
+    def replaced(self, rows: Ints, other: "Attacked") -> "Attacked":
+        """The same with some rows, [R], as another attack left them."""
+        images, logits, fooled = self.images.copy(), self.logits.copy(), self.fooled.copy()
+        images[rows], logits[rows], fooled[rows] = other.images, other.logits, other.fooled
+        attack = f"{self.threat.attack}; {other.threat.attack}"
+        return Attacked(images, logits, fooled, replace(self.threat, attack=attack))
