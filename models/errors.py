@@ -13,6 +13,7 @@ SeeWhyError
 ├── BundleError                a bundle cannot be used
 │   ├── BundleNotFound         no such name or version in the repository
 │   ├── BundleInvalid          a file is missing, altered or contradicts the manifest
+│   ├── NotRobust              attacks leave less of its accuracy than was asked for
 │   └── GoldenMismatch         this provider computes something else than the bundle's reference
 ├── RuntimeFailure             the inference runtime failed
 │   ├── ProviderUnavailable    the execution provider that was asked for is not here
@@ -82,6 +83,10 @@ class BundleInvalid(BundleError):
 
 class GoldenMismatch(BundleError):
     """This provider computes something else than the bundle's reference."""
+
+
+class NotRobust(BundleError):
+    """Attacks leave less of its accuracy than was asked for, or that has not been measured."""
 
 
 class RuntimeFailure(SeeWhyError):

@@ -20,6 +20,7 @@ from service.api.schemas import (
     Explanation,
     Failed,
     Problem,
+    Robustness,
 )
 
 Image = str | Path | bytes
@@ -36,6 +37,7 @@ class ClassifyOptions(TypedDict, total=False):
     sets: Literal["raps", "lac"] | None
     min_probability: float | None
     max_ood_percentile: float | None
+    robustness: str | None
     model: str | None
     version: int | None
 
@@ -62,6 +64,19 @@ class ExplainOptions(TypedDict, total=False):
     seed: int | None
     model: str | None
     version: int | None
+
+
+class RobustnessOptions(TypedDict, total=False):
+    """How to check an answer: a `level`, or `checks` as in `pgd@linf:1/255; jpeg`."""
+
+    level: str | None
+    checks: str | None
+    seed: int | None
+    model: str | None
+    version: int | None
+
+
+Options = ClassifyOptions | ExplainOptions | RobustnessOptions
 
 
 @dataclass(frozen=True)
@@ -136,7 +151,25 @@ def heat_map(image: Image, options: ExplainOptions) -> Call[bytes]:
     )
 
 
-def _raw(image: Image, options: ClassifyOptions | ExplainOptions, *, accept: str) -> dict[str, Any]:
+def robustness(image: Image, options: RobustnessOptions) -> Call[Robustness]:
+    """How easily the answer for one photo is changed."""
+    return Call(
+        "/robustness",
+        lambda response: Robustness.model_validate_json(response.content),
+        _raw(image, options, accept="application/json"),
+    )
+
+
+def adversarial(image: Image, options: RobustnessOptions) -> Call[bytes]:
+    """One photo's crop, what a check does to it, and the outcome, side by side."""
+    return Call(
+        "/robustness",
+        lambda response: response.content,
+        _raw(image, options, accept="image/png"),
+    )
+
+
+def _raw(image: Image, options: Options, *, accept: str) -> dict[str, Any]:
     return {
         "params": _given(options),
         "content": _encoded(image),
@@ -144,7 +177,7 @@ def _raw(image: Image, options: ClassifyOptions | ExplainOptions, *, accept: str
     }
 
 
-def _given(options: ClassifyOptions | ExplainOptions) -> dict[str, Any]:
+def _given(options: Options) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 

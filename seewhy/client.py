@@ -14,9 +14,16 @@ import httpx
 
 from models.errors import ServerError
 from seewhy import calls
-from seewhy.calls import Call, ClassifyOptions, ExplainOptions, Image, Result
+from seewhy.calls import (
+    Call,
+    ClassifyOptions,
+    ExplainOptions,
+    Image,
+    Result,
+    RobustnessOptions,
+)
 from seewhy.retry import pause
-from service.api.schemas import Classification, Classified, Explanation, Failed
+from service.api.schemas import Classification, Classified, Explanation, Failed, Robustness
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = 30.0
@@ -57,6 +64,14 @@ class Client:
     def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
         """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
         return self._send(calls.heat_map(image, options))
+
+    def robustness(self, image: Image, **options: Unpack[RobustnessOptions]) -> Robustness:
+        """How easily the answer for a photo is changed."""
+        return self._send(calls.robustness(image, options))
+
+    def adversarial(self, image: Image, **options: Unpack[RobustnessOptions]) -> bytes:
+        """A photo's crop, what a check does to it, and the outcome, side by side: a PNG."""
+        return self._send(calls.adversarial(image, options))
 
     def close(self) -> None:
         """Close the connections."""
@@ -109,6 +124,14 @@ class AsyncClient:
     async def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
         """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
         return await self._send(calls.heat_map(image, options))
+
+    async def robustness(self, image: Image, **options: Unpack[RobustnessOptions]) -> Robustness:
+        """How easily the answer for a photo is changed."""
+        return await self._send(calls.robustness(image, options))
+
+    async def adversarial(self, image: Image, **options: Unpack[RobustnessOptions]) -> bytes:
+        """A photo's crop, what a check does to it, and the outcome, side by side: a PNG."""
+        return await self._send(calls.adversarial(image, options))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -24,7 +24,8 @@ class Training:
     trained: by default in `runs`; with `resume` it is gone on with. `full_report` has what takes
     long measured on all held-out images instead of a few. `budget` is the time, in seconds, that
     the strategy `auto` may fill. `model.onnx` is stored in `precision`, and refused where that
-    loses more than `max_drop` points of accuracy.
+    loses more than `max_drop` points of accuracy. The bundle is refused too where an attack leaves
+    less accuracy than `min_robust_accuracy` says, each as in `pgd@linf:1/255=0.3`.
     """
 
     data: Path
@@ -39,6 +40,7 @@ class Training:
     budget: float = 600
     precision: Precision = Precision.FP32
     max_drop: float = MAX_DROP
+    min_robust_accuracy: tuple[str, ...] = ()
 
     @property
     def bundle_name(self) -> str:
@@ -67,5 +69,7 @@ class Training:
         options += [] if self.seed == 0 else ["--seed", str(self.seed)]
         options += [] if self.precision is Precision.FP32 else ["--precision", self.precision]
         options += [] if self.max_drop == MAX_DROP else ["--max-drop", f"{self.max_drop:g}"]
+        for each in self.min_robust_accuracy:
+            options += ["--min-robust-accuracy", each]
         options += ["--full-report"] if self.full_report else []
         return shlex.join(["seewhy", "train", self.data.resolve().name, *options])

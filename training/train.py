@@ -11,6 +11,7 @@ from models.bundle import Bundle
 from models.manifest import Provenance
 from models.reference import REFERENCE
 from models.repository import Repository
+from service.core.robustness.evaluation import hold, requirement
 from training import export, reference
 from training.backbones import parameters
 from training.data.dataset import Split
@@ -23,6 +24,7 @@ from training.report.inside import Inside, look
 from training.report.lesson import Lesson, lesson
 from training.report.page import Contents, render
 from training.request import Training
+from training.robustness.adversarial import ATTACKS, Adversarial, attacked
 from training.robustness.measurement import Robustness, measure
 from training.served import Served, serve
 from training.subsample import subsample
@@ -49,6 +51,7 @@ def publish(learned: Learned, repository: Repository, say: Say) -> Trained:
     Raises:
         ExportError: the backbone cannot be exported, the export is not exact, or its precision
             costs too much.
+        NotRobust: an attack leaves less of its accuracy than was asked for.
         GoldenMismatch: a graph does not compute what PyTorch does.
     """
     request, labels = learned.request, learned.data.dataset.labels
@@ -66,6 +69,8 @@ def publish(learned: Learned, repository: Repository, say: Say) -> Trained:
         test = read(learned.data.dataset.of(Split.TEST), learned.backbone)
         served = serve(staged, learned, test, say)
         examined = _examine(served, test)
+        required = [requirement(each) for each in request.min_robust_accuracy]
+        hold(examined.metrics, required, str(staged))
         _write_files(served, test, examined)
         fields = {
             **served.staged.manifest.model_dump(exclude={"sha256"}),
@@ -82,21 +87,25 @@ class _Examination:
 
     judged: Judgement
     robustness: Robustness
+    adversarial: Adversarial
     inside: Inside
 
     @property
     def metrics(self) -> dict[str, float]:
         """Every number, by name, for the manifest."""
-        return self.judged.metrics | self.robustness.metrics
+        return self.judged.metrics | self.robustness.metrics | self.adversarial.metrics
 
 
 def _examine(served: Served, test: Images) -> _Examination:
     learned, images = served.learned, len(test.labels)
     request, calibration = learned.request, learned.calibration
+    required = [requirement(each).attack for each in request.min_robust_accuracy]
+    attacks = tuple(dict.fromkeys([*ATTACKS, *required]))
     rows = np.arange(images) if request.full_report else subsample(images, seed=request.seed)
     return _Examination(
         judge(served.logits, test.labels, served.staged.manifest.labels, calibration),
         measure(served.model, test.crops[rows], test.labels[rows], seed=request.seed),
+        attacked(served.staged, test.crops[rows], test.labels[rows], attacks, seed=request.seed),
         look(
             learned.network, served.staged, test.examples, served.logits,
             temperature=calibration.temperature, seed=request.seed,
@@ -145,6 +154,7 @@ def _contents(served: Served, test: Images, examined: _Examination) -> Contents:
         loss=served.loss,
         judged=examined.judged,
         robustness=examined.robustness,
+        adversarial=examined.adversarial,
         test=test.shown,
         learning=learned.images.shown,
         inside=examined.inside,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from models.errors import SeeWhyError
+from seewhy.cli.attack import attack
 from seewhy.cli.baselines import baselines
 from seewhy.cli.classify import classify
 from seewhy.cli.compare import compare
@@ -60,6 +61,7 @@ def _application() -> typer.Typer:
     application.command(epilog=epilog("seewhy baselines photos"))(baselines)
     pair = "--backbone efficientnet_lite0 --backbone efficientnet_lite2"
     application.command(epilog=epilog(f"seewhy compare photos {pair} -o compared.html"))(compare)
+    application.command(epilog=epilog("seewhy attack models/zoo/mine/1 photos"))(attack)
     application.add_typer(models_group(), name="models")
     return application
 

@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from models import bundle as bundles
 from models.bundle import Bundle
 from models.errors import BundleError
 from models.repository import Repository
 from seewhy.cli import tables
 from seewhy.cli.epilog import epilog
 from seewhy.cli.exit_codes import ExitCode
-from seewhy.cli.options import RepositoryOption, VersionOption, settings
+from seewhy.cli.options import RepositoryOption, RobustOption, VersionOption, settings
+from service.core.robustness import evaluation
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model.")]
 
@@ -83,10 +85,17 @@ def show(
 def publish(
     bundle: Annotated[Path, typer.Argument(metavar="DIR", help="A finished bundle.")],
     *,
+    min_robust_accuracy: RobustOption = None,
     repository: RepositoryOption = None,
 ) -> None:
-    """Add a bundle and make it current."""
+    """Add a bundle and make it current.
+
+    What attacks leave of its accuracy is what its manifest says, as train or
+    attack --record measured it.
+    """
     target = _repository(repository)
+    required = [evaluation.requirement(each) for each in min_robust_accuracy or []]
+    evaluation.hold(bundles.read(bundle).manifest.metrics, required, str(bundle))
     print(f"{target.publish(bundle)} is published in {target.root} and current; {RUNNING}")
 
 

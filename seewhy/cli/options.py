@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from models.errors import InvalidRequest
+from service.core.robustness import evaluation
 from service.runtime.providers import Provider
 from service.settings import Settings
 
@@ -45,6 +47,27 @@ WeightsOption = Annotated[
         metavar="FILE|default|package|none",
         help="A .pth or .safetensors file; default: those of torchvision or timm; package: "
         "those that a Python package ships; none: random ones.",
+    ),
+]
+
+
+def _requirements(texts: list[str] | None) -> list[str] | None:
+    for text in texts or []:
+        try:
+            evaluation.requirement(text)
+        except InvalidRequest as error:
+            raise typer.BadParameter(str(error)) from error
+    return texts
+
+
+RobustOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--min-robust-accuracy",
+        metavar="ATTACK=SHARE",
+        callback=_requirements,
+        help="Least accuracy that an attack may leave, as pgd@linf:1/255=0.3; else the bundle "
+        "is refused. May be given several times.",
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of every random choice.")]

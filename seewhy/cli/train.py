@@ -14,6 +14,7 @@ from seewhy.cli.models import RUNNING
 from seewhy.cli.options import (
     BackboneOption,
     DataArgument,
+    RobustOption,
     SeedOption,
     WeightsOption,
     settings,
@@ -66,6 +67,7 @@ def train(
             help="Accuracy that fp16 or int8 may cost; beyond doubt more, and it is refused.",
         ),
     ] = MAX_DROP,
+    min_robust_accuracy: RobustOption = None,
     **chosen: Any,
 ) -> None:
     """Fit a classifier to labelled photos.
@@ -82,6 +84,7 @@ def train(
     request = Training(
         data, backbone, weights, recipe_options.recipe(chosen), name, seed,
         run, resume, full_report, durations.seconds(budget), precision, max_drop,
+        tuple(min_robust_accuracy or ()),
     )  # fmt: skip
     if explain_choice and request.recipe.strategy is not Strategy.AUTO:
         raise typer.BadParameter("--explain-choice needs --strategy auto")

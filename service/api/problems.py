@@ -36,6 +36,7 @@ STATUS: Mapping[type[SeeWhyError], HTTPStatus] = {
     errors.BundleError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.BundleNotFound: HTTPStatus.NOT_FOUND,
     errors.BundleInvalid: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.NotRobust: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.GoldenMismatch: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.RuntimeFailure: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ProviderUnavailable: HTTPStatus.INTERNAL_SERVER_ERROR,

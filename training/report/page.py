@@ -18,6 +18,7 @@ from training.report import pictures
 from training.report.inside import Inside
 from training.report.lesson import Lesson
 from training.report.template import template
+from training.robustness.adversarial import Adversarial
 from training.robustness.measurement import Robustness
 
 SUSPECTS = 24
@@ -50,6 +51,7 @@ class Contents:
         loss: what the precision of `model.onnx` costs; None in fp32.
         judged: on the held-out images.
         robustness: on some or all of them.
+        adversarial: on the same ones.
         test: the held-out images.
         learning: the images learned from.
         inside: what the network looks like.
@@ -68,6 +70,7 @@ class Contents:
     loss: PrecisionLoss | None
     judged: Judgement
     robustness: Robustness
+    adversarial: Adversarial
     test: Shown
     learning: Shown
     inside: Inside
@@ -108,6 +111,7 @@ def render(contents: Contents) -> str:
         inside=contents.inside,
         test=contents.test,
         robustness=contents.robustness,
+        adversarial=contents.adversarial,
         severities=SEVERITIES,
         rotation=pictures.rotation(contents.robustness.rotation),
         shift=pictures.shift(contents.robustness.shifts),

@@ -1,11 +1,12 @@
 """How much of a model's accuracy attacks leave standing."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import InvalidRequest
+from models.errors import InvalidRequest, NotRobust
 from models.golden import to_float
 from service.core.network import Network
 from service.core.robustness.adversaries import Attack
@@ -44,6 +45,28 @@ def requirement(text: str) -> Requirement:
         raise InvalidRequest(f"{text!r} has to end in a share, as in pgd@linf:1/255=0.3")
     attack_of(attack)
     return Requirement(attack, least)
+
+
+def hold(metrics: Mapping[str, float], required: Sequence[Requirement], bundle: str) -> None:
+    """Hold a bundle's measured robustness against what is required.
+
+    Args:
+        metrics: of its manifest.
+        required: of each attack.
+        bundle: its name, for the message.
+
+    Raises:
+        NotRobust: an attack leaves too little, or it is not known what it leaves.
+    """
+    for each in required:
+        found = metrics.get(each.metric)
+        if found is None:
+            raise NotRobust(f"{bundle}: what {each.attack} leaves of its accuracy is not measured")
+        if found < each.least:
+            raise NotRobust(
+                f"{bundle}: {each.attack} leaves {found:.1%} of the images right, and "
+                f"{each.least:.1%} is the least"
+            )
 
 
 def attack_of(text: str) -> Attack:

@@ -12,6 +12,7 @@ import pytest
 
 from models.errors import InvalidRequest
 from seewhy import AsyncClient, Classified, Client, Failed, ServerError
+from service.api import examples
 
 TIMINGS = {"read": 0.1, "decode": 2.0, "queue": 0.1, "inference": 9.8, "total": 12.3}
 CAT = {"label": "tabby, tabby cat", "index": 281, "probability": 0.61}
@@ -137,6 +138,27 @@ def test_explain_reads_the_map() -> None:
     assert found.explanation.map.data == [[0.0, 1.5]]
     assert dict(requests[0].url.params) == {"method": "gradcam", "target": "281"}
     assert requests[0].headers["accept"] == "application/json"
+
+
+def test_robustness_reads_the_verdict() -> None:
+    answer = examples.ROBUSTNESS["one image"]["value"]
+    seewhy, requests = client(httpx.Response(200, json=answer))
+
+    found = seewhy.robustness(b"photo", checks="fgsm@linf:1/255", seed=3)
+
+    assert requests[0].url.path == "/robustness"
+    assert dict(requests[0].url.params) == {"checks": "fgsm@linf:1/255", "seed": "3"}
+    assert found.robustness.verdict == "fragile"
+    threat = found.robustness.checks[0].threat
+    assert threat is not None
+    assert threat.norm == "linf"
+
+
+def test_an_adversarial_image_is_asked_for_as_a_png() -> None:
+    seewhy, requests = client(httpx.Response(200, content=b"\x89PNG"))
+
+    assert seewhy.adversarial(b"photo", level="fast") == b"\x89PNG"
+    assert requests[0].headers["Accept"] == "image/png"
 
 
 def test_heat_map_asks_for_a_png() -> None:

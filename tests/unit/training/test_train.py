@@ -127,6 +127,8 @@ def test_the_manifest_says_how_robust_the_model_is(trained: Trained) -> None:
     assert metrics["rotation_worst"] <= min(metrics["rotation_-30"], metrics["rotation_30"])
     assert metrics["shift_worst"] <= metrics["shift_vertical_0.1"]
     assert metrics["corruption_gaussian_noise_5"] < metrics["robustness_clean"]
+    attacked = [metrics[f"robust_accuracy_pgd@linf:{eps}/255"] for eps in ("0.5", "1", "2")]
+    assert metrics["robustness_clean"] >= attacked[0] >= attacked[1] >= attacked[2]
 
 
 def test_a_full_report_measures_robustness_on_all_held_out_images(

@@ -55,3 +55,35 @@ def test_a_precision_or_a_drop_out_of_range_is_a_usage_error(
     noughts_and_ones: Path, tmp_path: Path, option: tuple[str, str]
 ) -> None:
     assert train(noughts_and_ones, tmp_path, *option) == ExitCode.USAGE
+
+
+ATTACK = "pgd@linf:16/255,steps=3"
+
+
+def test_a_model_that_attacks_leave_too_little_of_is_not_published(
+    noughts_and_ones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    required = ("--min-robust-accuracy", f"{ATTACK}=1")
+
+    assert train(noughts_and_ones, tmp_path, "--strategy", "probe", *required) == ExitCode.FAILED
+
+    assert f"{ATTACK} leaves " in capsys.readouterr().err
+    assert not (tmp_path / "noughts_and_ones").exists()
+
+
+def test_publishing_asks_for_what_training_measured(
+    noughts_and_ones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    required = ("--min-robust-accuracy", f"{ATTACK}=0")
+    assert train(noughts_and_ones, tmp_path, "--strategy", "probe", *required) == ExitCode.DONE
+    bundle = str(tmp_path / "noughts_and_ones" / "1")
+
+    def publish(requirement: str) -> int:
+        target = ["--repository", str(tmp_path / requirement.replace("/", "_"))]
+        return run(["models", "publish", bundle, *target, "--min-robust-accuracy", requirement])
+
+    assert publish("pgd@linf:0.5/255=0") == ExitCode.DONE
+    assert publish(f"{ATTACK}=0") == ExitCode.DONE
+    assert publish("apgd@linf:1/255=0") == ExitCode.FAILED
+    assert "is not measured" in capsys.readouterr().err
+    assert publish("pgd@linf:1/255") == ExitCode.USAGE

@@ -25,6 +25,7 @@ from training.report.inside import Inside
 from training.report.layers import Layer, LayerTable
 from training.report.page import SUSPECTS, Contents, Shown, render
 from training.report.visualisation import Visualisation
+from training.robustness.adversarial import Adversarial
 from training.robustness.measurement import Robustness, Sensitivity
 from training.score import Score
 
@@ -74,6 +75,7 @@ def contents() -> Contents:
         loss=None,
         judged=judge(logits, labels, NAMES, calibration),
         robustness=robustness(generator),
+        adversarial=Adversarial({"pgd@linf:1/255": 0.314}),
         suspects=[Suspect(index=7, label=0, likelier=1, probability=0.93)],
         test=shown("photo", generator),
         learning=shown("learned", generator),
@@ -187,6 +189,10 @@ def test_the_page_tells_what_worse_photos_do(contents: Contents) -> None:
     assert "gaussian noise 81.5% 61.3% 20.7%" in text
     assert f"{found.rotation_worst:.1%} are right at every angle" in text
     assert f"{found.shift_worst:.1%} at every shift" in text
+
+
+def test_the_page_says_what_attacks_leave(contents: Contents) -> None:
+    assert "<code>pgd@linf:1/255</code></td><td>31.4%" in render(contents)
 
 
 def test_robustness_on_all_images_is_not_said_to_be_of_a_few(contents: Contents) -> None:

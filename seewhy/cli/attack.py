@@ -1,0 +1,98 @@
+"""`seewhy attack`: how robust a model is."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from models import bundle as bundles
+from models.bundle import Bundle
+from seewhy.cli import tables
+from seewhy.cli.extras import needs_training
+from seewhy.cli.options import DataArgument, SeedOption, writable
+
+if TYPE_CHECKING:
+    from training.robustness.outcome import Outcome
+    from training.robustness.study import Study
+
+
+def attack(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")],
+    data: DataArgument,
+    *,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="JSON",
+            callback=writable,
+            help="Results; a run that was cut off goes on from them.",
+        ),
+    ] = Path("robustness.json"),
+    images: Annotated[
+        int, typer.Option(metavar="N", min=1, help="So many photos, drawn by the seed.")
+    ] = 64,
+    transfer: Annotated[
+        Path | None,
+        typer.Option(metavar="BUNDLE", help="Another model, whose attacks are tried on this one."),
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the accuracies into the bundle's manifest.")
+    ] = False,
+    seed: SeedOption = 0,
+) -> None:
+    """Attack a model on labelled photos, with gradients and without.
+
+    Folders are named by the model's labels, their synonyms or their indices. It runs on the
+    bundle's graphs.
+    """  # fmt: skip
+    with needs_training("attack"):
+        from training.robustness.photos import photos  # noqa: PLC0415  # serving does without
+        from training.robustness.study import Study  # noqa: PLC0415
+    opened = bundles.read(bundle)
+    other = None if transfer is None else bundles.read(transfer)
+    crops, labels = photos(data, opened.manifest, images, seed=seed)
+    outcome = _carried_out(Study(opened, crops, labels, seed, other), output)
+    _show(outcome)
+    print(f"{output} has every image's results.")
+    if record:
+        _record(opened, outcome)
+
+
+def _carried_out(study: "Study", output: Path) -> "Outcome":
+    from training.robustness.outcome import Outcome  # noqa: PLC0415
+    from training.robustness.study import carry_out  # noqa: PLC0415
+
+    results: dict[str, Any] = {}
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("")
+        for done, total, name, results in carry_out(study, output):  # noqa: B007  # the last
+            progress.update(bar, completed=done, total=total, description=name or "done")
+    return Outcome(results)
+
+
+def _show(outcome: "Outcome") -> None:
+    from training.robustness.study import EPS  # noqa: PLC0415
+
+    print(f"Right as they are: {outcome.clean:.1%}. Right and staying so:")
+    table = tables.headed("attack", *EPS)
+    for name, shares in outcome.attacks.items():
+        table.add_row(name, *(f"{share:.1%}" for share in shares))
+    tables.show(table)
+    for norm, quantiles in outcome.margins.items():
+        said = ", ".join(f"{share} {distance:.3g}" for share, distance in quantiles.items())
+        print(f"Smallest perturbation found, {norm}, quantiles: {said}")
+    certified = ", ".join(f"{r} {s:.0%}" for r, s in outcome.results["smoothing"].items())
+    print(f"Certified accuracy under noise by L2 radius: {certified}")
+    for each in outcome.sanity:
+        print(f"{'holds' if each.holds else 'FAILS'}: {each.claim} ({each.figures})")
+
+
+def _record(bundle: Bundle, outcome: "Outcome") -> None:
+    fields = bundle.manifest.model_dump(exclude={"sha256"})
+    metrics = {**bundle.manifest.metrics, **outcome.metrics}
+    bundles.write_manifest(bundle.directory, {**fields, "metrics": metrics})
+    print(f"{bundle.directory / bundles.MANIFEST} has the accuracies.")
