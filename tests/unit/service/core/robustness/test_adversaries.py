@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.errors import InvalidRequest
 from models.golden import to_float
 from service.core.robustness.check import Check
-from service.core.robustness.examination import Verdict, budget, examine
+from service.core.robustness.examination import Verdict, examine
 from service.core.robustness.notation import parse
 from service.core.robustness.subject import Subject
 
@@ -74,11 +73,3 @@ def test_a_served_model_that_is_not_fooled_makes_the_attack_one_in_floats(
 
     assert found.finding.survived
     assert found.finding.only_in_floats
-
-
-def test_a_budget_says_what_each_check_costs() -> None:
-    checks = parse("pgd,steps=10; jpeg")
-
-    budget(checks, 13)
-    with pytest.raises(InvalidRequest, match=r"may take 13 passes \(pgd,steps=10 12, jpeg 1\)"):
-        budget(checks, 12)
