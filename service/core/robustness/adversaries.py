@@ -12,7 +12,7 @@ from service.core import targets
 from service.core.network import Floats, Network
 from service.core.robustness import apgd, deepfool, finding, minimal, pgd, smoothing, square
 from service.core.robustness.attacked import Attacked
-from service.core.robustness.check import Check, Count
+from service.core.robustness.check import Check, Count, Rows
 from service.core.robustness.criterion import Criterion, Ints
 from service.core.robustness.finding import Finding
 from service.core.robustness.losses import Loss
@@ -101,7 +101,7 @@ class PgdCheck(Attack):
     norm: Norm = Norm.LINF
     steps: Count = 20
     step: Annotated[float, Field(gt=0, le=2, description="in shares of eps")] | None = None
-    restarts: Count = 1
+    restarts: Rows = 1
     loss: Loss = Loss.CROSS_ENTROPY
     momentum: Annotated[float, Field(ge=0, le=1)] = 0
 
@@ -129,7 +129,7 @@ class Apgd(Attack):
     norm: Norm = Norm.LINF
     target: None = None
     steps: Annotated[int, Field(ge=2)] = 100
-    rivals: Annotated[int, Field(ge=0, description="targets of DLR")] = 3
+    rivals: Annotated[int, Field(ge=0, le=100, description="targets of DLR")] = 3
 
     @property
     def passes(self) -> int:

@@ -10,6 +10,9 @@ from service.core.robustness.subject import Subject
 
 Count = Annotated[int, Field(ge=1)]
 
+Rows = Annotated[int, Field(ge=1, le=100)]
+"""Of images that are held in memory at once."""
+
 
 class Check(BaseModel, ABC):
     """One check and its parameters. A pass is one image through one graph."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from models.errors import InvalidRequest
 from service.core.robustness import corruptions, finding, geometry
-from service.core.robustness.check import Check, Count
+from service.core.robustness.check import Check, Rows
 from service.core.robustness.finding import Finding
 from service.core.robustness.subject import Crops, Subject
 
@@ -19,7 +19,7 @@ class Noise(Check):
 
     name: ClassVar[str] = "noise"
     sigma: Annotated[float, Field(gt=0, le=1)] = 0.04
-    draws: Count = 1
+    draws: Rows = 1
 
     @property
     def passes(self) -> int:
@@ -83,7 +83,7 @@ class Rotation(Check):
 
     name: ClassVar[str] = "rotation"
     degrees: Annotated[float, Field(gt=0, le=180)] = 30
-    angles: Annotated[int, Field(ge=2)] = 6
+    angles: Annotated[int, Field(ge=2, le=100)] = 6
 
     @property
     def passes(self) -> int:
