@@ -81,6 +81,8 @@ class Metrics:
             ["graph"],
             registry=registry,
         )
+        for graph in Graph:  # zero is worth telling
+            self._out_of_memory.labels(graph.value)
 
     def request(self, route: str, model: str, outcome: str, seconds: float) -> None:
         """A request was answered."""

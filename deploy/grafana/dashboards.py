@@ -167,7 +167,22 @@ CAPACITY = Dashboard(
     ],
 )
 
-DASHBOARDS = (OVERVIEW, CAPACITY)
+QUALITY = Dashboard(
+    "seewhy-quality",
+    "SeeWhy: model quality",
+    [
+        Panel(
+            "Robustness verdicts",
+            {
+                "{{model}} {{verdict}}": "sum by (model, verdict) "
+                f"(rate(seewhy_robustness_verdicts_total[{RATE}]))"
+            },
+            "ops",
+        ),
+    ],
+)
+
+DASHBOARDS = (OVERVIEW, QUALITY, CAPACITY)
 
 
 def rendered(dashboard: Dashboard) -> str:

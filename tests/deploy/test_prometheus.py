@@ -137,7 +137,12 @@ def send_traffic(service: str, image: bytes) -> None:
         httpx.Client(base_url=f"http://{service}", timeout=SECONDS) as client,
         ThreadPoolExecutor(8) as senders,
     ):
-        for path in ("/classify", "/explain", "/classify", "/explain?method=gradient"):
+        for path in (
+            "/classify",
+            "/explain",
+            "/classify?robustness=fast",
+            "/explain?method=gradient",
+        ):
             list(senders.map(lambda _, to=path: client.post(to, content=image), range(16)))
         client.post("/classify", files=several)
 

@@ -97,7 +97,7 @@ def test_a_batch_that_did_not_fit_shows_the_smaller_limit_and_counts_as_no_batch
 ) -> None:
     metrics.batch(Graph.MODEL, BatchReport(rows=16, seconds=0.03, limit=8, out_of_memory=True))
 
-    assert samples(metrics, "seewhy_out_of_memory_total") == {("model",): 1}
+    assert samples(metrics, "seewhy_out_of_memory_total")[("model",)] == 1
     assert samples(metrics, "seewhy_batch_limit_rows") == {("model",): 8}
     assert samples(metrics, "seewhy_batch_rows_sum") == {}
 
