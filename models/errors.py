@@ -6,10 +6,13 @@ SeeWhyError
 │   ├── EmptyImage             no bytes at all
 │   ├── UnsupportedFormat      not JPEG, PNG, WebP, GIF, BMP or TIFF
 │   ├── CorruptImage           the content is broken or cut off
+│   ├── UnreadableImage        its file is not there, or may not be read
 │   └── ImageTooLarge          more bytes or more pixels than allowed
 ├── InvalidRequest             the request is malformed, or a parameter is out of its range
 │   ├── UnknownClass           a target names no class of the model
 │   └── Unsupported            the bundle has not got what the request needs
+├── DataError                  images given as a folder, table or shards cannot be used
+├── OutputError                results cannot be written, or stand where others would go
 ├── BundleError                a bundle cannot be used
 │   ├── BundleNotFound         no such name or version in the repository
 │   ├── BundleInvalid          a file is missing, altered or contradicts the manifest
@@ -24,9 +27,9 @@ SeeWhyError
 │   ├── TooManyRequests        the key's other requests are still being answered
 │   └── NotReady               what is needed is still being loaded, or is shutting down
 ├── Unauthorized               the request brings no key, or one that does not allow this
+├── NotInstalled               the libraries of an optional part are not installed
 ├── ServerError                a server answered the client with an error, or not at all
 └── TrainingError              training or export cannot go on
-    ├── DataError              the images given cannot be learned from
     ├── WeightsError           weights cannot be had or do not fit the backbone
     └── ExportError            a backbone cannot be exported, or its graphs are not exact
 ```
@@ -53,6 +56,10 @@ class CorruptImage(ImageError):
     """The content is broken or cut off."""
 
 
+class UnreadableImage(ImageError):
+    """Its file is not there, or may not be read."""
+
+
 class ImageTooLarge(ImageError):
     """More bytes or more pixels than allowed."""
 
@@ -67,6 +74,14 @@ class UnknownClass(InvalidRequest):
 
 class Unsupported(InvalidRequest):
     """The bundle has not got what the request needs."""
+
+
+class DataError(SeeWhyError):
+    """Images given as a folder, table or shards cannot be used: they are not there or broken."""
+
+
+class OutputError(SeeWhyError):
+    """Results cannot be written, or stand where others would go."""
 
 
 class BundleError(SeeWhyError):
@@ -132,6 +147,10 @@ class Unauthorized(SeeWhyError):
     """The request brings no key, or one that does not allow this."""
 
 
+class NotInstalled(SeeWhyError):
+    """The libraries of an optional part are not installed."""
+
+
 class ServerError(SeeWhyError):
     """A server answered the client with an error, or not at all.
 
@@ -145,10 +164,6 @@ class ServerError(SeeWhyError):
 
 class TrainingError(SeeWhyError):
     """Training or export cannot go on."""
-
-
-class DataError(TrainingError):
-    """The images given cannot be learned from."""
 
 
 class WeightsError(TrainingError):

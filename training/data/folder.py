@@ -1,12 +1,10 @@
 """Images in folders: a folder for each class, perhaps below one for each split."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
+from models import folder as photos
 from models.errors import DataError
 from training.data.dataset import Dataset, Sample, Split
-
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 SPLITS = {
     "train": Split.TRAIN,
@@ -58,7 +56,7 @@ def _dataset(root: Path, parts: Parts) -> Dataset:
             if folder.name not in labels:
                 raise DataError(f"{folder}: there is no class {folder.name} to train on")
             label = labels.index(folder.name)
-            files = list(_images(folder))
+            files = list(photos.images(folder))
             if not files:
                 raise DataError(f"{folder} holds no images")
             samples += [
@@ -74,11 +72,3 @@ def _folders(root: Path) -> list[Path]:
     except OSError as error:
         raise DataError(f"{root} cannot be read: {error.strerror}") from error
     return [child for child in children if child.is_dir() and not child.name.startswith(".")]
-
-
-def _images(folder: Path) -> Iterator[Path]:
-    """The images in a folder and below, hidden ones left out."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not hidden:
-            yield path

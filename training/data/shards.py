@@ -1,23 +1,14 @@
-"""Images in WebDataset shards: tar files that are read where they stand.
-
-A sample is what shares a key, a member's name up to the first dot after its last slash:
-`0001.jpg` with `0001.cls`, or with `0001.json`.
-"""
+"""Labelled images in WebDataset shards; `models.shards` says what these are."""
 
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.errors import DataError
+from models.shards import CLASSES, is_image, members, named
 from training.data.dataset import Dataset, Sample
-from training.data.folder import SUFFIXES
-
-CLASSES = "classes.txt"
-"""Beside the shards: the name of each class, a line each, from index 0."""
-
-_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
 
 
 @dataclass(frozen=True)
@@ -26,12 +17,6 @@ class _Entry:
 
     images: list[tarfile.TarInfo] = field(default_factory=list)
     texts: dict[str, bytes] = field(default_factory=dict)
-
-
-def is_shard(path: Path) -> bool:
-    """Whether a file is a tar file by its name, compressed ones included."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    return ".tar" in suffixes or suffixes[-1:] == [".tgz"]
 
 
 def read(shards: Sequence[Path]) -> Dataset:
@@ -70,52 +55,23 @@ def _sample(shard: Path, key: str, entry: _Entry, label: int) -> Sample:
 
 def _entries(shard: Path) -> dict[str, _Entry]:
     entries: dict[str, _Entry] = {}
-    try:
-        with shard.open("rb") as file:
-            if file.read(6).startswith(_COMPRESSED):
-                raise DataError(f"{shard} is compressed: its images can only be read unpacked")
-            file.seek(0)
-            with tarfile.open(fileobj=file, mode="r:") as archive:
-                members = archive.getmembers()
-                _check_end(shard, members)
-                for key, extension, member in _keyed(members):
-                    entry = entries.setdefault(key, _Entry())
-                    if f".{extension}" in SUFFIXES:
-                        entry.images.append(member)
-                    elif extension in {"cls", "json"}:
-                        content = archive.extractfile(member)
-                        entry.texts[extension] = b"" if content is None else content.read()
-    except tarfile.TarError as error:
-        raise DataError(f"{shard} is no tar file, or is damaged: {error}") from error
-    except OSError as error:
-        raise DataError(f"{shard} cannot be read: {error.strerror}") from error
+    for member in members(shard):
+        key, extension = named(member)
+        entry = entries.setdefault(key, _Entry())
+        if is_image(member):
+            entry.images.append(member)
+        elif extension in {"cls", "json"}:
+            entry.texts[extension] = _content(shard, member)
     return {key: entry for key, entry in entries.items() if entry.images or entry.texts}
 
 
-def _keyed(members: Iterable[tarfile.TarInfo]) -> Iterator[tuple[str, str, tarfile.TarInfo]]:
-    """Key, extension and member of each file.
-
-    A hidden file, as `._0001.jpg`, has an empty key and the extension of no image.
-    """
-    for member in members:
-        folder, slash, name = member.name.rpartition("/")
-        stem, _, extension = name.partition(".")
-        if member.isreg():
-            yield folder + slash + stem, extension.lower(), member
-
-
-def _check_end(shard: Path, members: Sequence[tarfile.TarInfo]) -> None:
-    """Refuse what `tarfile` takes for the end though members follow, or may have followed."""
-    end = 0
-    if members:
-        last = members[-1]
-        size = last.size if last.isreg() else 0
-        end = last.offset_data + -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-    with shard.open("rb") as file:
-        file.seek(end)
-        padding = file.read(2 * tarfile.RECORDSIZE)
-    if len(padding) < tarfile.BLOCKSIZE or any(padding):
-        raise DataError(f"{shard} is cut off or damaged after {len(members)} members")
+def _content(shard: Path, member: tarfile.TarInfo) -> bytes:
+    try:
+        with shard.open("rb") as file:
+            file.seek(member.offset_data)
+            return file.read(member.size)
+    except OSError as error:
+        raise DataError(f"{shard} cannot be read: {error.strerror}") from error
 
 
 def _classes(path: Path) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from models.errors import DataError
+from models.shards import in_folder, is_shard
 from training.data import folder, shards, table
 from training.data.dataset import Dataset, Split
 
@@ -17,25 +18,15 @@ def read(path: Path) -> Dataset:
     """
     if not path.exists():
         raise DataError(f"{path} does not exist")
-    if path.is_dir() and (found := _shards(path)):
+    if path.is_dir() and (found := in_folder(path)):
         return _learnable(path, shards.read(found))
     if path.is_dir():
         return folder.read(path)
     if path.suffix.lower() in table.SUFFIXES:
         return _learnable(path, table.read(path))
-    if shards.is_shard(path):
+    if is_shard(path):
         return _learnable(path, shards.read([path]))
     raise DataError(f"{path} is no folder, and no .csv, .parquet or .tar file")
-
-
-def _shards(root: Path) -> list[Path]:
-    """The tar files of a folder that holds nothing else."""
-    try:
-        visible = sorted(child for child in root.iterdir() if not child.name.startswith("."))
-    except OSError as error:
-        raise DataError(f"{root} cannot be read: {error.strerror}") from error
-    files = [child for child in visible if child.name != shards.CLASSES]
-    return files if all(file.is_file() and shards.is_shard(file) for file in files) else []
 
 
 def _learnable(path: Path, dataset: Dataset) -> Dataset:

@@ -1,0 +1,92 @@
+"""WebDataset shards: tar files that are read where they stand; nothing is unpacked.
+
+A sample is what shares a key, a member's name up to the first dot after its last slash:
+`0001.jpg` with `0001.cls`, or with `0001.json`.
+"""
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from models.errors import DataError
+from models.folder import SUFFIXES
+
+CLASSES = "classes.txt"
+"""Beside the shards: the name of each class, a line each, from index 0."""
+
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
+
+
+def is_shard(path: Path) -> bool:
+    """Whether a file is a tar file by its name, compressed ones included."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return ".tar" in suffixes or suffixes[-1:] == [".tgz"]
+
+
+def in_folder(root: Path) -> list[Path]:
+    """The shards of a folder that holds nothing else, but perhaps `classes.txt`; else none.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    try:
+        visible = sorted(child for child in root.iterdir() if not child.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{root} cannot be read: {error.strerror}") from error
+    files = [child for child in visible if child.name != CLASSES]
+    return files if all(file.is_file() and is_shard(file) for file in files) else []
+
+
+def members(shard: Path) -> Iterator[tarfile.TarInfo]:
+    """The regular files of a shard in order: links and folders are passed over.
+
+    Raises:
+        DataError: the shard cannot be read, is compressed or damaged; what precedes the damage
+            has been listed by then.
+    """
+    try:
+        with shard.open("rb") as file:
+            if file.read(6).startswith(_COMPRESSED):
+                raise DataError(f"{shard} is compressed: its images can only be read unpacked")
+            file.seek(0)
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                count, end = 0, 0
+                while (member := archive.next()) is not None:
+                    archive.members.clear()  # type: ignore[attr-defined]  # or it keeps them all
+                    count, end = count + 1, _end(member)
+                    if member.isreg():
+                        yield member
+            _check_end(shard, file, count, end)
+    except tarfile.TarError as error:
+        raise DataError(f"{shard} is no tar file, or is damaged: {error}") from error
+    except OSError as error:
+        raise DataError(f"{shard} cannot be read: {error.strerror}") from error
+
+
+def named(member: tarfile.TarInfo) -> tuple[str, str]:
+    """Key and extension of a member.
+
+    A hidden file, as `._0001.jpg`, has an empty key and the extension of no image.
+    """
+    folder, slash, name = member.name.rpartition("/")
+    stem, _, extension = name.partition(".")
+    return folder + slash + stem, extension.lower()
+
+
+def is_image(member: tarfile.TarInfo) -> bool:
+    """Whether a member is an image by its extension."""
+    return f".{named(member)[1]}" in SUFFIXES
+
+
+def _end(member: tarfile.TarInfo) -> int:
+    size = member.size if member.isreg() else 0
+    return member.offset_data + -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+
+
+def _check_end(shard: Path, file: IO[bytes], count: int, end: int) -> None:
+    """Refuse what `tarfile` takes for the end though members follow, or may have followed."""
+    file.seek(end)
+    padding = file.read(2 * tarfile.RECORDSIZE)
+    if len(padding) < tarfile.BLOCKSIZE or any(padding):
+        raise DataError(f"{shard} is cut off or damaged after {count} members")
