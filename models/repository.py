@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from models import bundle
 from models.bundle import Bundle
+from models.durable import sync_folder
 from models.errors import BundleInvalid, BundleNotFound
 from models.manifest import NAME_PATTERN
 
@@ -124,7 +125,7 @@ class Repository:
             for file in [*source.manifest.sha256, bundle.MANIFEST]:
                 _copy_durably(staged / file, temporary / file)
             bundle.verify(Bundle(temporary, source.manifest))
-            _sync_folder(temporary)
+            sync_folder(temporary)
             try:
                 temporary.rename(home / str(version))
             except OSError as error:
@@ -132,7 +133,7 @@ class Repository:
                     raise BundleInvalid(f"{source} has just been published by another") from error
                 raise
         (home / CURRENT).unlink(missing_ok=True)
-        _sync_folder(home)
+        sync_folder(home)
         return self.open(name, version)
 
     def rollback(self, name: str, version: int | None = None) -> Bundle:
@@ -156,7 +157,7 @@ class Repository:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(home / CURRENT)
-        _sync_folder(home)
+        sync_folder(home)
         return found
 
     def _folders(self, name: str) -> list[int]:
@@ -187,14 +188,6 @@ def _copy_durably(source: Path, target: Path) -> None:
         shutil.copyfileobj(reader, writer)
         writer.flush()
         os.fsync(writer.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _listed(items: list[str] | list[int]) -> str:

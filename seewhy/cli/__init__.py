@@ -18,6 +18,7 @@ from seewhy.cli.explain import explain
 from seewhy.cli.export import export
 from seewhy.cli.models import models_group
 from seewhy.cli.reasons import reason
+from seewhy.cli.score import score
 from seewhy.cli.serve import serve
 from seewhy.cli.train import train
 
@@ -56,6 +57,7 @@ def _application() -> typer.Typer:
     application.command(epilog=epilog("seewhy serve --port 8080", ALL))(serve)
     application.command(epilog=epilog("seewhy classify cat.jpg dog.png --top-k 3"))(classify)
     application.command(epilog=epilog("seewhy explain cat.jpg -o heat.png"))(explain)
+    application.command(epilog=epilog("seewhy score photos --output scores"))(score)
     application.command(epilog=epilog("seewhy export --backbone resnet50"))(export)
     application.command(epilog=epilog("seewhy train photos --output build/mine"))(train)
     application.command(epilog=epilog("seewhy baselines photos"))(baselines)

@@ -4,7 +4,7 @@ import sys
 
 from models.repository import Repository
 from seewhy.cli import tables
-from seewhy.cli.extras import needs_training
+from seewhy.cli.extras import needs
 from seewhy.cli.options import (
     BackboneOption,
     DataArgument,
@@ -31,7 +31,7 @@ def baselines(
     the same photos, as the backbone's features; two small networks learn from random weights.
     With --model, a model that was trained on these photos stands beside them.
     """
-    with needs_training("baselines"):
+    with needs("baselines"):
         from training.baselines.comparison import compare  # noqa: PLC0415  # serving has no torch
     bundles = Repository(settings(repository=repository).repository)
     bundle = None if model is None else bundles.open(model)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seewhy.cli import tables
-from seewhy.cli.extras import needs_training
+from seewhy.cli.extras import needs
 from seewhy.cli.options import DataArgument, SeedOption, writable
 
 
@@ -44,7 +44,7 @@ def compare(
         raise typer.BadParameter(
             f"{len(backbone)} backbones need as many --weights, or one for all, not {len(given)}"
         )
-    with needs_training("compare"):
+    with needs("compare"):
         from training.report import comparison  # noqa: PLC0415  # serving has no torch
         from training.selection import Candidate  # noqa: PLC0415
         from training.selection import compare as run  # noqa: PLC0415

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from models.repository import Repository
-from seewhy.cli.extras import needs_training
+from seewhy.cli.extras import needs
 from seewhy.cli.models import RUNNING
 from seewhy.cli.options import RepositoryOption, WeightsOption, settings
 
@@ -33,7 +33,7 @@ def export(
 
     Its graphs are checked on ONNX Runtime, then it is published as the newest version.
     """
-    with needs_training("export"):
+    with needs("export"):
         from training.export import Export  # noqa: PLC0415  # serving has no torch
         from training.export import export as run  # noqa: PLC0415
     target = Repository(settings(repository=repository).repository)

@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from models.errors import TrainingError
+from models.errors import NotInstalled
 
 
 @contextmanager
-def needs_training(command: str) -> Iterator[None]:
-    """Say in one line what a command lacks where training's libraries are not installed.
+def needs(command: str, extra: str = "training") -> Iterator[None]:
+    """Say in one line what a command lacks where an extra of the package is not installed.
 
     Raises:
-        TrainingError: an import within failed.
+        NotInstalled: an import within failed.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        raise TrainingError(
+        raise NotInstalled(
             f"{command} needs {error.name}, which is not installed: run make install-dev, or "
-            "pip install 'seewhy[training]'"
+            f"pip install 'seewhy[{extra}]'"
         ) from error

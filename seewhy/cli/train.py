@@ -9,7 +9,7 @@ import typer
 from models.manifest import Precision
 from models.repository import Repository
 from seewhy.cli import durations, recipe_options, tables
-from seewhy.cli.extras import needs_training
+from seewhy.cli.extras import needs
 from seewhy.cli.models import RUNNING
 from seewhy.cli.options import (
     BackboneOption,
@@ -77,7 +77,7 @@ def train(
     depends on how many photos there are and how new they are to the network. The model is
     calibrated, judged on photos that were held out, and published as a bundle.
     """
-    with needs_training("train"):
+    with needs("train"):
         from seewhy.cli import advice  # noqa: PLC0415  # serving has no torch
         from training.train import publish  # noqa: PLC0415
     target = Repository(settings(repository=output).repository)

@@ -43,7 +43,7 @@ class Catalogue:
             BundleNotFound: no default model can be told.
         """
         self.repository = repository
-        self.default_name = default_name or _default_name(repository)
+        self.default_name = default_name or default_model(repository)
         self._serve = serve
         self._capacity = capacity
         self._models: OrderedDict[_Key, ServedModel] = OrderedDict()
@@ -167,7 +167,12 @@ class Catalogue:
         return [self._models.pop(key) for key in surplus]
 
 
-def _default_name(repository: Repository) -> str:
+def default_model(repository: Repository) -> str:
+    """`efficientnet_lite0` where there is one, else the only model there is.
+
+    Raises:
+        BundleNotFound: there are several others, or none.
+    """
     names = repository.names()
     if DEFAULT_NAME in names:
         return DEFAULT_NAME

@@ -1,0 +1,1 @@
+"""Batch scoring: inputs -> decoded images -> rows -> parts, each a file of many rows."""

@@ -1,0 +1,58 @@
+"""One input: an encoded image, and where it is."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import ImageTooLarge, UnreadableImage
+
+
+@dataclass(frozen=True)
+class Span:
+    """Some bytes of a file; `length` None reaches to its end."""
+
+    file: Path
+    offset: int = 0
+    length: int | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input.
+
+    `id` is unique in its run; `path` says where the image is, None for bytes in a table.
+    """
+
+    id: str
+    path: str | None
+    encoded: Span | bytes
+
+    def read(self, max_bytes: int) -> bytes:
+        """The encoded image.
+
+        Raises:
+            UnreadableImage: its file is not there, or may not be read.
+            ImageTooLarge: it has more than `max_bytes`.
+        """
+        data = self.encoded if isinstance(self.encoded, bytes) else _read(self.encoded, max_bytes)
+        if len(data) > max_bytes:
+            raise ImageTooLarge(f"the image has more than the {max_bytes:,} bytes allowed")
+        return data
+
+
+def shown(path: str | Path) -> str:
+    """A path as text that can be encoded: bytes that are no UTF-8 have their number."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _read(span: Span, max_bytes: int) -> bytes:
+    """The bytes of a span, of a longer one `max_bytes` and one more."""
+    most = max_bytes + 1
+    try:
+        if not span.file.is_file():  # opening a pipe would wait for its writer
+            raise UnreadableImage("there is no such file")
+        with span.file.open("rb") as file:
+            file.seek(span.offset)
+            return file.read(most if span.length is None else min(span.length, most))
+    except OSError as error:
+        raise UnreadableImage(f"the file cannot be read: {error.strerror}") from error

@@ -1,0 +1,54 @@
+"""How rows stand in a file: Parquet, or JSON lines."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pyarrow import parquet
+
+from service.core.scoring.rows import Row, as_dict, to_table
+
+
+class Format(StrEnum):
+    """What parts are written as; also their suffix."""
+
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+
+
+@dataclass(frozen=True)
+class Files:
+    """How a format is written and read; `write` takes the file, the rows and the metadata."""
+
+    write: Callable[[Path, Sequence[Row], dict[str, str]], None]
+    read: Callable[[Path], list[Row]]
+
+
+def _write_parquet(path: Path, rows: Sequence[Row], metadata: dict[str, str]) -> None:
+    # A file of Python's, whose errors say more than Arrow's.
+    with path.open("wb") as file:
+        parquet.write_table(to_table(rows, metadata), file, compression="zstd")
+
+
+def _read_parquet(path: Path) -> list[Row]:
+    with path.open("rb") as file:
+        return [Row(**row) for row in parquet.read_table(file).to_pylist()]
+
+
+def _write_jsonl(path: Path, rows: Sequence[Row], _: dict[str, str]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(as_dict(row), ensure_ascii=False) + "\n")
+
+
+def _read_jsonl(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8") as file:
+        return [Row(**json.loads(line)) for line in file]
+
+
+FILES = {
+    Format.PARQUET: Files(_write_parquet, _read_parquet),
+    Format.JSONL: Files(_write_jsonl, _read_jsonl),
+}

@@ -1,0 +1,114 @@
+"""Images listed in a CSV or Parquet table, or held in one: a column of paths or of bytes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from models.errors import DataError
+from service.core.scoring.items import Item, Span, shown
+
+SUFFIXES = frozenset({".csv", ".parquet"})
+
+_ROWS = 16
+"""Read at a time from Parquet: encoded images are large."""
+
+
+def count(table: Path, column: str) -> int:
+    """The number of rows.
+
+    Raises:
+        DataError: the table cannot be read, or has no such column.
+    """
+    with _translated(table):
+        if not _is_csv(table):
+            return int(_parquet(table, column).metadata.num_rows)
+        return sum(len(values) for values in _csv_columns(table, column))
+
+
+def items(table: Path, name: str, column: str) -> Iterator[Item]:
+    """An item for each row; paths are relative to the table's folder.
+
+    A row without a value is an item too: of no bytes, or of a path that leads nowhere.
+
+    Args:
+        table: the file.
+        name: what the items' ids begin with.
+        column: text is paths, binary is encoded images.
+
+    Raises:
+        DataError: the table cannot be read, or has no such column.
+    """
+    number = 0
+    with _translated(table):
+        for values in (
+            _csv_columns(table, column) if _is_csv(table) else _parquet_columns(table, column)
+        ):
+            for value in values.to_pylist():
+                id_ = f"{name}#{number}"
+                if isinstance(value, str):
+                    path = table.parent / value
+                    yield Item(id_, shown(path), Span(path))
+                else:
+                    yield Item(id_, None, value or b"")
+                number += 1
+
+
+def _is_csv(table: Path) -> bool:
+    return table.suffix.lower() == ".csv"
+
+
+def _csv_columns(table: Path, column: str) -> Iterator[Any]:
+    """The column in pieces, as text; "" where there is no value."""
+    with csv.open_csv(table) as header:
+        _check(table, column, header.schema)
+    # The others are not read, or one that changes its type half-way would be an error.
+    only = csv.ConvertOptions(include_columns=[column], column_types={column: pa.string()})
+    with csv.open_csv(table, convert_options=only) as reader:
+        for batch in reader:
+            yield batch.column(0)
+
+
+def _parquet_columns(table: Path, column: str) -> Iterator[Any]:
+    for batch in _parquet(table, column).iter_batches(_ROWS, columns=[column]):
+        values = batch.column(0)
+        yield values.fill_null("") if _is_text(values.type) else values
+
+
+def _parquet(table: Path, column: str) -> Any:
+    opened = parquet.ParquetFile(table)
+    schema = opened.schema_arrow
+    _check(table, column, schema)
+    kind = schema.field(column).type
+    if not (_is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        raise DataError(f"{table}: column {column} holds {kind}, not paths or encoded images")
+    return opened
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _check(table: Path, column: str, schema: Any) -> None:
+    if schema.names.count(column) != 1:
+        raise DataError(
+            f"{table} needs one column {column}; its columns are {', '.join(schema.names)}"
+        )
+
+
+@contextmanager
+def _translated(table: Path) -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise DataError(f"{table} cannot be read: {_first_line(error)}") from error
+    except OSError as error:
+        reason = error.strerror or _first_line(error)
+        raise DataError(f"{table} cannot be read: {reason}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

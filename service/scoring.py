@@ -1,0 +1,102 @@
+"""The composition root of batch scoring: from settings and a request to a run."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models import bundle as bundles
+from models.bundle import MANIFEST, Bundle
+from models.manifest import Graph
+from models.photo import Limits
+from models.repository import Repository
+from service.core.catalogue import default_model
+from service.core.scoring import inputs, output, scoring
+from service.core.scoring.decoding import Readable
+from service.core.scoring.inputs import Source
+from service.core.scoring.items import shown
+from service.core.scoring.output import Model, Run
+from service.core.scoring.parts import Format
+from service.core.scoring.scorer import Options, Scorer
+from service.core.scoring.scoring import Progress, Work
+from service.core.scoring.summary import Summary
+from service.runtime import loading, providers
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is scored, by which model, and where the rows go.
+
+    `model` and `version` are None for the default and the current one; `part_size` is the
+    number of rows in a file.
+    """
+
+    source: Source
+    folder: Path
+    part_size: int
+    model: str | None = None
+    version: int | None = None
+    options: Options = field(default_factory=Options)
+    format: Format = Format.PARQUET
+    retry_errors: bool = False
+
+
+def run(request: Request, settings: Settings, progress: Progress) -> Summary:
+    """Score what the output has not got yet.
+
+    Args:
+        request: what to do.
+        settings: of the service: the repository, the device, the limits of what is read.
+        progress: hears how far it is.
+
+    Raises:
+        DataError: the input is not there, holds nothing, or is broken.
+        OutputError: the output cannot be written, or holds another run's results.
+        BundleError: the bundle cannot be used.
+        ProviderUnavailable: the execution provider is not here.
+        RuntimeFailure: the runtime failed.
+    """
+    repository = Repository(settings.repository)
+    name = request.model or settings.default_model or default_model(repository)
+    bundle = repository.open(name, request.version)
+    identity = _identity(request, bundle)
+    with output.opened(request.folder, identity) as opened:
+        summary = scoring.score(
+            inputs.read(request.source),
+            _scorer(bundle, request.options, settings),
+            opened,
+            Work(
+                Readable(settings.max_upload_bytes, Limits(max_pixels=settings.max_pixels)),
+                settings.decode_threads or os.cpu_count() or 1,
+                request.retry_errors,
+            ),
+            progress,
+        )
+        opened.write_summary(summary.as_dict())
+    return summary
+
+
+def _identity(request: Request, bundle: Bundle) -> Run:
+    found = inputs.survey(request.source)
+    manifest = bundle.manifest
+    sha256 = bundles.sha256(bundle.directory / MANIFEST)
+    return Run(
+        Model(manifest.name, manifest.version, sha256),
+        source=shown(request.source.name),
+        column=request.source.column,
+        images=found.images,
+        fingerprint=found.fingerprint,
+        top_k=request.options.top_k,
+        embedding=request.options.embedding,
+        format=request.format,
+        part_size=request.part_size,
+    )
+
+
+def _scorer(bundle: Bundle, options: Options, settings: Settings) -> Scorer:
+    bundles.verify(bundle)
+    device = providers.choose(settings.provider)
+    session = loading.open_graph(bundle, Graph.MODEL, device, threads=settings.threads)
+    outputs = ["logits", "embedding"] if options.embedding else ["logits"]
+    # The other outputs are not needed, and copying them to Python costs.
+    return Scorer(bundle.manifest, session.fetching(outputs), options, settings.max_batch)

@@ -1,0 +1,66 @@
+"""Reading and decoding ahead."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from models.bundle import Bundle
+from models.photo import Limits
+from models.preprocess import preprocess
+from service.core.scoring.decoding import Readable, ahead, decode
+from service.core.scoring.items import Item
+
+READABLE = Readable(10_000, Limits(2_000))
+
+
+def test_an_image_is_decoded_as_the_service_does(
+    tiny_bundle: Bundle, photo: Callable[[int], bytes]
+) -> None:
+    data, how = photo(1), tiny_bundle.manifest.preprocessing
+
+    found = decode(Item("a", None, data), how, READABLE)
+
+    assert found.error is None
+    assert found.sha256 == hashlib.sha256(data).hexdigest()
+    assert found.pixels is not None
+    np.testing.assert_array_equal(found.pixels, preprocess(data, how).pixels)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", "EmptyImage"),
+        (b"text", "UnsupportedFormat"),
+        (b"\x89PNG\r\n\x1a\n", "CorruptImage"),
+        (b"x" * 10_001, "ImageTooLarge"),
+    ],
+)
+def test_what_is_wrong_is_told(tiny_bundle: Bundle, data: bytes, kind: str) -> None:
+    found = decode(Item("a", None, data), tiny_bundle.manifest.preprocessing, READABLE)
+
+    assert found.pixels is None
+    assert found.error is not None
+    assert found.error.startswith(f"{kind}: ")
+
+
+def test_results_come_in_order_and_few_arguments_are_taken_ahead() -> None:
+    taken: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = ahead(lambda number: -number, numbers(), threads=3, most=7)
+    for number in range(100):
+        assert next(results) == -number
+        assert len(taken) <= number + 1 + 7
+
+
+def test_calls_run_at_the_same_time() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    assert len(list(ahead(lambda _: meeting.wait(), range(4), threads=2, most=4))) == 4
