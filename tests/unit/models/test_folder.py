@@ -1,5 +1,6 @@
 """Images below a folder."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,12 @@ def test_images_are_found_by_suffix_in_the_order_of_their_paths(tmp_path: Path) 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere cannot be read: No such file"):
         list(folder.images(tmp_path / "nowhere"))
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    if os.access(tmp_path / "closed", os.R_OK):
+        pytest.skip("this user may read every folder")
+
+    with pytest.raises(DataError, match="closed cannot be read: Permission denied"):
+        list(folder.images(tmp_path))

@@ -33,10 +33,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         Item("a", None, Span(tmp_path / "a.jpg")).read(100)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read every file")
 def test_a_file_that_may_not_be_read_is_an_error_of_the_image(tmp_path: Path) -> None:
     file = tmp_path / "a.jpg"
     file.touch(mode=0)
+    if os.access(file, os.R_OK):
+        pytest.skip("this user may read every file")
 
     with pytest.raises(UnreadableImage, match="Permission denied"):
         Item("a", None, Span(file)).read(100)
