@@ -18,18 +18,21 @@ def images(folder: Path) -> Iterator[Path]:
     Raises:
         DataError: a folder cannot be read.
     """
+    names, folders = [], set()
     try:
-        with os.scandir(folder) as entries:
-            visible = sorted((e for e in entries if not e.name.startswith(".")), key=_name)
+        with os.scandir(folder) as entries:  # an entry is ten times the size of its name
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.add(entry.name)
+                elif not entry.name.lower().endswith(tuple(SUFFIXES)) or not entry.is_file():
+                    continue
+                names.append(entry.name)
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}") from error
-    for entry in visible:
-        path = folder / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            yield from images(path)
-        elif path.suffix.lower() in SUFFIXES and entry.is_file():
-            yield path
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
+    for name in sorted(names):
+        if name in folders:
+            yield from images(folder / name)
+        else:
+            yield folder / name

@@ -19,7 +19,7 @@ from service.core.scoring.parts import Format
 from service.core.scoring.scorer import Options, Scorer
 from service.core.scoring.scoring import Progress, Work
 from service.core.scoring.summary import Summary
-from service.runtime import loading, providers
+from service.runtime import loading, plans, providers
 from service.settings import Settings
 
 
@@ -96,7 +96,10 @@ def _identity(request: Request, bundle: Bundle) -> Run:
 def _scorer(bundle: Bundle, options: Options, settings: Settings) -> Scorer:
     bundles.verify(bundle)
     device = providers.choose(settings.provider)
-    session = loading.open_graph(bundle, Graph.MODEL, device, threads=settings.threads)
+    plan = plans.plan_for(
+        bundle, device, settings.tune, threads=settings.threads, max_batch=settings.max_batch
+    )
+    session = loading.open_graph(bundle, Graph.MODEL, device, threads=plan.threads)
     outputs = ["logits", "embedding"] if options.embedding else ["logits"]
     # The other outputs are not needed, and copying them to Python costs.
-    return Scorer(bundle.manifest, session.fetching(outputs), options, settings.max_batch)
+    return Scorer(bundle.manifest, session.fetching(outputs), plan, options)

@@ -1,12 +1,8 @@
-"""Reading and decoding images ahead of what uses them."""
+"""Reading and decoding one input."""
 
 import hashlib
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +12,6 @@ from models.manifest import Preprocessing
 from models.photo import Limits
 from models.preprocess import preprocess
 from service.core.scoring.items import Item
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -58,28 +51,3 @@ def decode(item: Item, preprocessing: Preprocessing, readable: Readable) -> Deco
     except ImageError as problem:
         error = f"{type(problem).__name__}: {problem}"
     return Decoded(item, sha256, pixels, error, time.perf_counter() - started)
-
-
-def ahead(
-    function: Callable[[T], R], arguments: Iterable[T], *, threads: int, most: int
-) -> Iterator[R]:
-    """The function's results in order, computed in threads while the caller is busy.
-
-    Args:
-        function: called once for each argument.
-        arguments: taken when there is room.
-        threads: how many calls run at once.
-        most: arguments and results held at a time.
-    """
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        waiting: deque[Future[R]] = deque()
-        try:
-            for argument in arguments:
-                if len(waiting) >= most:
-                    yield waiting.popleft().result()
-                waiting.append(pool.submit(function, argument))
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

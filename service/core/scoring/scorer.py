@@ -12,7 +12,9 @@ from models.errors import RuntimeFailure
 from models.manifest import Manifest
 from service.core import conformal
 from service.core.classification import predict, softmax
+from service.core.plan import Plan
 from service.core.ports import Runner
+from service.core.scoring.ahead import ahead
 from service.core.scoring.decoding import Decoded
 from service.core.scoring.rows import Row
 
@@ -32,13 +34,14 @@ class Options:
 class Scorer:
     """A model and what is asked of it.
 
-    `runner` runs the bundle's `model.onnx` on `batch` images at most.
+    `runner` runs the bundle's `model.onnx`, as `plan` says: on so many images, in so many
+    threads at once.
     """
 
     manifest: Manifest
     runner: Runner
+    plan: Plan
     options: Options = field(default_factory=Options)
-    batch: int = 16
 
     def rows(self, images: Iterable[Decoded]) -> Iterator[Row]:
         """A row for each image, in order; one without pixels has its error.
@@ -47,8 +50,10 @@ class Scorer:
             RuntimeFailure: the runtime failed, or a logit is not finite.
         """
         images = iter(images)
-        while block := list(islice(images, self.batch)):
-            yield from self._block(block)
+        blocks = iter(lambda: list(islice(images, self.plan.batch)), [])
+        most = self.plan.sessions + 1  # the next one waits while all are busy
+        for rows in ahead(self._block, blocks, threads=self.plan.sessions, most=most):
+            yield from rows
 
     def _block(self, block: Sequence[Decoded]) -> list[Row]:
         pixels = [image.pixels for image in block if image.pixels is not None]

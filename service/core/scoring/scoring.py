@@ -6,14 +6,16 @@ from itertools import groupby
 from operator import itemgetter
 
 from models.errors import DataError
-from service.core.scoring.decoding import Decoded, Readable, ahead, decode
+from service.core.scoring.ahead import ahead
+from service.core.scoring.decoding import Decoded, Readable, decode
 from service.core.scoring.items import Item
 from service.core.scoring.output import Output
 from service.core.scoring.rows import Row
 from service.core.scoring.scorer import Scorer
 from service.core.scoring.summary import Summary
 
-BATCHES_AHEAD = 4
+BATCHES_AHEAD = 8
+"""Decoded images that wait, in batches of one session."""
 
 Progress = Callable[[Summary, int], None]
 """Told the summary of finished parts and how many more rows are ready."""
@@ -33,8 +35,8 @@ def score(
 ) -> Summary:
     """Score what the output has not got yet, a part at a time.
 
-    Batches do not reach across parts, so a run that was stopped and goes on computes the same
-    batches, to the bit, as one that was not.
+    Batches do not reach across parts, so a run that was stopped and goes on by the same plan
+    computes the same batches, to the bit, as one that was not.
 
     Args:
         items: all inputs of the run, in order.
@@ -55,7 +57,8 @@ def score(
         return number, decode(item, scorer.manifest.preprocessing, work.readable)
 
     todo = _todo(items, output, summary, retry=work.retry_errors)
-    images = ahead(decoded, todo, threads=work.threads, most=BATCHES_AHEAD * scorer.batch)
+    most = BATCHES_AHEAD * scorer.plan.batch * scorer.plan.sessions
+    images = ahead(decoded, todo, threads=work.threads, most=most)
     for number, part in groupby(images, key=itemgetter(0)):
         fresh = []
         for row in scorer.rows(_timed(part, summary)):

@@ -1,8 +1,7 @@
-"""Reading and decoding ahead."""
+"""Reading and decoding one input."""
 
 import hashlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from models.bundle import Bundle
 from models.photo import Limits
 from models.preprocess import preprocess
-from service.core.scoring.decoding import Readable, ahead, decode
+from service.core.scoring.decoding import Readable, decode
 from service.core.scoring.items import Item
 
 READABLE = Readable(10_000, Limits(2_000))
@@ -44,23 +43,3 @@ def test_what_is_wrong_is_told(tiny_bundle: Bundle, data: bytes, kind: str) -> N
     assert found.pixels is None
     assert found.error is not None
     assert found.error.startswith(f"{kind}: ")
-
-
-def test_results_come_in_order_and_few_arguments_are_taken_ahead() -> None:
-    taken: list[int] = []
-
-    def numbers() -> Iterator[int]:
-        for number in range(100):
-            taken.append(number)
-            yield number
-
-    results = ahead(lambda number: -number, numbers(), threads=3, most=7)
-    for number in range(100):
-        assert next(results) == -number
-        assert len(taken) <= number + 1 + 7
-
-
-def test_calls_run_at_the_same_time() -> None:
-    meeting = threading.Barrier(2, timeout=10)
-
-    assert len(list(ahead(lambda _: meeting.wait(), range(4), threads=2, most=4))) == 4

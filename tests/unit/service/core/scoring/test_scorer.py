@@ -11,6 +11,7 @@ from scipy.special import softmax
 from models.bundle import Bundle
 from models.errors import RuntimeFailure
 from models.manifest import Calibration, Conformal, Lac, Manifest, Raps
+from service.core.plan import Plan
 from service.core.ports import Arrays
 from service.core.scoring.decoding import Decoded
 from service.core.scoring.items import Item
@@ -45,7 +46,7 @@ def scored(tiny_bundle: Bundle) -> Callable[..., list[Any]]:
     def score(*images: Decoded, runner: Any = None, **changed: Any) -> list[Any]:
         options = changed.pop("options", Options())
         manifest: Manifest = tiny_bundle.manifest.model_copy(update=changed)
-        return list(Scorer(manifest, runner or Fake(), options, batch=3).rows(images))
+        return list(Scorer(manifest, runner or Fake(), Plan(1, 1, 3), options).rows(images))
 
     return score
 

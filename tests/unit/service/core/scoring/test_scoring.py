@@ -10,6 +10,7 @@ import pytest
 from models.bundle import Bundle
 from models.errors import DataError, RuntimeFailure
 from models.photo import DEFAULT_LIMITS
+from service.core.plan import Plan
 from service.core.ports import Arrays
 from service.core.scoring import inputs
 from service.core.scoring.decoding import Readable
@@ -22,6 +23,7 @@ from service.core.scoring.scorer import Scorer
 from service.core.scoring.scoring import Work, score
 from service.core.scoring.summary import Summary
 
+PLAN = Plan(sessions=1, threads=1, batch=2)
 WORK = Work(Readable(10**6, DEFAULT_LIMITS), threads=2)
 
 
@@ -66,7 +68,7 @@ def run(tiny_bundle: Bundle, folder: Path, tmp_path: Path) -> Score:
         source = Source(str(folder))
         found = inputs.survey(source)
         of = identity(found.images, found.fingerprint)
-        scorer = Scorer(tiny_bundle.manifest, runner, batch=2)
+        scorer = Scorer(tiny_bundle.manifest, runner, PLAN)
         work = replace(WORK, retry_errors=retry)
         with opened(tmp_path / out, of) as output:
             return score(inputs.read(source), scorer, output, work, lambda *_: None)
@@ -138,7 +140,7 @@ def test_inputs_that_vanish_from_the_list_are_noticed(
         opened(tmp_path / "out", of) as output,
         pytest.raises(DataError, match="photos has changed meanwhile: 9 images, not 10"),
     ):
-        score(fewer(), Scorer(tiny_bundle.manifest, Colour()), output, WORK, lambda *_: None)
+        score(fewer(), Scorer(tiny_bundle.manifest, Colour(), PLAN), output, WORK, lambda *_: None)
 
 
 def test_progress_tells_rows_that_are_ready(
@@ -149,7 +151,7 @@ def test_progress_tells_rows_that_are_ready(
     with opened(tmp_path / "out", of) as output:
         score(
             inputs.read(Source(str(folder))),
-            Scorer(tiny_bundle.manifest, Colour()),
+            Scorer(tiny_bundle.manifest, Colour(), PLAN),
             output,
             WORK,
             lambda summary, ready: told.append(summary.rows + ready),
