@@ -10,7 +10,7 @@ from rich.progress import Progress
 from models import bundle as bundles
 from models.bundle import Bundle
 from seewhy.cli import tables
-from seewhy.cli.extras import needs_training
+from seewhy.cli.extras import needs
 from seewhy.cli.options import DataArgument, SeedOption, writable
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def attack(
     Folders are named by the model's labels, their synonyms or their indices. It runs on the
     bundle's graphs.
     """  # fmt: skip
-    with needs_training("attack"):
+    with needs("attack"):
         from training.robustness.photos import photos  # noqa: PLC0415  # serving does without
         from training.robustness.study import Study  # noqa: PLC0415
     opened = bundles.read(bundle)
