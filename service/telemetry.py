@@ -1,19 +1,22 @@
 """The service's metrics, on a registry that is passed in; docs/metrics.md lists them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from models.manifest import Graph
 from service.core.batching import BatchReport
+from service.core.classification import Prediction
 from service.core.robustness.examination import Verdict
 from service.core.serving import ServedModel
+from service.core.trust import Assessment
+from service.gauges import Gpus, LoadedModels
 from service.runtime.gpus import GpuState
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+_PROBABILITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+_PERCENTILES = (5, 10, 25, 50, 75, 90, 95, 99, 100)
 
 
 class Metrics:
@@ -46,6 +49,44 @@ class Metrics:
             "of each request total.",
             ["route", "stage"],
             buckets=_SECONDS,
+            registry=registry,
+        )
+        self._decoded = Counter(
+            "seewhy_decoded_images_total",
+            "Images that were decoded, by format.",
+            ["format"],
+            registry=registry,
+        )
+        self._predictions = Counter(
+            "seewhy_predictions_total",
+            "Answers of /classify, by the most probable class.",
+            ["model", "label"],
+            registry=registry,
+        )
+        self._confidence = Histogram(
+            "seewhy_confidence_ratio",
+            "Probability of the most probable class, of each answer of /classify.",
+            ["model"],
+            buckets=_PROBABILITIES,
+            registry=registry,
+        )
+        self._novelty = Histogram(
+            "seewhy_ood_percentile",
+            "Out-of-distribution percentile of each answer of /classify.",
+            ["model"],
+            buckets=_PERCENTILES,
+            registry=registry,
+        )
+        self._decisions = Counter(
+            "seewhy_decisions_total",
+            "Answers of /classify that can be accepted, or ask for a human look.",
+            ["model", "decision"],
+            registry=registry,
+        )
+        self._explanations = Counter(
+            "seewhy_explanations_total",
+            "Explanations, by method.",
+            ["model", "method"],
             registry=registry,
         )
         self._verdicts = Counter(
@@ -99,6 +140,25 @@ class Metrics:
         """A stage of an image is over."""
         self._stages.labels(route, stage).observe(seconds)
 
+    def decoded(self, form: str) -> None:
+        """An image was decoded."""
+        self._decoded.labels(form.lower()).inc()
+
+    def answered(self, model: str, best: Prediction, assessment: Assessment | None) -> None:
+        """An image was classified; `assessment` is None where the bundle is not calibrated."""
+        self._predictions.labels(model, best.label).inc()
+        self._confidence.labels(model).observe(best.probability)
+        if assessment is None:
+            return
+        if assessment.novelty is not None:
+            self._novelty.labels(model).observe(assessment.novelty.nearest_neighbour.percentile)
+        if assessment.decision is not None:
+            self._decisions.labels(model, assessment.decision.verdict.value).inc()
+
+    def explained(self, model: str, method: str) -> None:
+        """An image was explained."""
+        self._explanations.labels(model, method).inc()
+
     def verdict(self, model: str, verdict: Verdict) -> None:
         """An image's robustness was checked."""
         self._verdicts.labels(model, verdict.value).inc()
@@ -119,55 +179,5 @@ class Metrics:
         gpus: Callable[[], Sequence[GpuState]],
     ) -> None:
         """Have every scrape look at the models that are loaded then, their queues, and the GPUs."""
-        self.registry.register(_LoadedModels(loaded, provider))
-        self.registry.register(_Gpus(gpus))
-
-
-class _LoadedModels(Collector):
-    def __init__(self, loaded: Callable[[], Sequence[ServedModel]], provider: str) -> None:
-        self._loaded = loaded
-        self._provider = provider
-
-    def collect(self) -> Iterator[Metric]:
-        info = GaugeMetricFamily(
-            "seewhy_bundle_info",
-            "1 for each loaded bundle, with the provider that runs it.",
-            labels=["model", "version", "provider"],
-        )
-        depth = GaugeMetricFamily(
-            "seewhy_queue_rows",
-            "Rows let in and not yet answered.",
-            labels=["model", "version", "graph"],
-        )
-        for model in self._loaded():
-            name, version = model.bundle.manifest.name, str(model.bundle.manifest.version)
-            info.add_metric([name, version, self._provider], 1)
-            for graph, rows in model.depths.items():
-                depth.add_metric([name, version, graph.value], rows)
-        yield info
-        yield depth
-
-
-class _Gpus(Collector):
-    def __init__(self, gpus: Callable[[], Sequence[GpuState]]) -> None:
-        self._gpus = gpus
-
-    def collect(self) -> Iterator[Metric]:
-        used = GaugeMetricFamily(
-            "seewhy_device_memory_used_bytes", "Memory of a GPU that is in use.", labels=["device"]
-        )
-        total = GaugeMetricFamily(
-            "seewhy_device_memory_bytes", "Memory of a GPU.", labels=["device"]
-        )
-        busy = GaugeMetricFamily(
-            "seewhy_device_utilization_ratio",
-            "Share of the last moments in which a GPU computed.",
-            labels=["device"],
-        )
-        for gpu in self._gpus():
-            device = [str(gpu.index)]
-            used.add_metric(device, gpu.memory_used)
-            total.add_metric(device, gpu.memory_total)
-            if gpu.utilization is not None:
-                busy.add_metric(device, gpu.utilization)
-        yield from (used, total, busy)
+        self.registry.register(LoadedModels(loaded, provider))
+        self.registry.register(Gpus(gpus))

@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,6 +27,20 @@ WEIGHT = np.array([[8, -4, -4], [-4, 8, -4], [-4, -4, 8], [0, 0, 0]], dtype=np.f
 BIAS = np.array([0, 0, 0, 0.5], dtype=np.float32)
 
 Floats = npt.NDArray[np.floating]
+
+CALIBRATION = {
+    "temperature": 1.0,
+    "conformal": {
+        "lac": {"thresholds": {"0.8": 0.05, "0.9": 1.0}},
+        "raps": {"thresholds": {"0.8": 0.0, "0.9": 0.995}, "penalty": 0, "k_reg": 1},
+    },
+    "ood": {
+        "energy": [float(q) for q in range(-100, 1)],
+        "nearest_neighbour": [q / 100 for q in range(101)],
+        "k": 1,
+    },
+    "decision": {"min_probability": 0.5, "max_ood_percentile": 99},
+}
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,25 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory, tiny_model: TinyMo
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_repository: Path) -> Bundle:
     return bundle.read(tiny_repository / "tiny" / "1")
+
+
+@pytest.fixture(scope="session")
+def calibrated_repository(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) -> Path:
+    """A repository that holds `tiny` with a calibration written by hand, and two references."""
+    root = tmp_path_factory.mktemp("calibrated")
+    directory = root / "tiny" / "1"
+    shutil.copytree(tiny_bundle.directory, directory)
+    np.savez(
+        directory / "reference.npz",
+        embedding=np.eye(3, dtype=np.float16)[:2],  # all red, and all green
+        labels=np.array([0, 1]),
+        ids=np.array(["red.png", "green.png"]),
+        predicted=np.array([1, 1, 0, 0]),
+        confidence=np.zeros(20, dtype=np.int64),
+    )
+    fields = tiny_bundle.manifest.model_dump(mode="json", exclude={"sha256"})
+    bundle.write_manifest(directory, {**fields, "calibration": CALIBRATION})
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -90,8 +90,25 @@ OVERVIEW = Dashboard(
             "ops",
         ),
         Panel(
+            "Images decoded",
+            {"{{format}}": f"sum by (format) (rate(seewhy_decoded_images_total[{RATE}]))"},
+            "ops",
+        ),
+        Panel(
             "What is served",
             {"{{model}} {{version}} on {{provider}}": "seewhy_bundle_info"},
+            "short",
+            kind="stat",
+        ),
+        Panel(
+            "Seconds until it could classify",
+            {"{{model}} {{version}}": "seewhy_bundle_load_seconds"},
+            "s",
+            kind="stat",
+        ),
+        Panel(
+            "Graphs that are ready",
+            {"{{model}} {{version}} {{graph}}": 'seewhy_graph_state{state="ready"}'},
             "short",
             kind="stat",
         ),
@@ -171,6 +188,50 @@ QUALITY = Dashboard(
     "seewhy-quality",
     "SeeWhy: model quality",
     [
+        Panel(
+            "What is seen",
+            {"{{label}}": f"topk(10, sum by (label) (rate(seewhy_predictions_total[{RATE}])))"},
+            "ops",
+        ),
+        Panel(
+            "How sure the answers are",
+            {
+                f"p{percent}": f"histogram_quantile({percent / 100:g}, sum by (le) "
+                f"(rate(seewhy_confidence_ratio_bucket[{RATE}])))"
+                for percent in (5, 25, 50)
+            },
+            "percentunit",
+            largest=1,
+        ),
+        Panel(
+            "Decisions",
+            {
+                "{{model}} {{decision}}": "sum by (model, decision) "
+                f"(rate(seewhy_decisions_total[{RATE}]))"
+            },
+            "ops",
+        ),
+        Panel(
+            "Share of answers that ask for a human look",
+            {"{{model}}": "seewhy:review:ratio_rate5m"},
+            "percentunit",
+            largest=1,
+        ),
+        Panel(
+            "How unlike the training images the images are (percentile)",
+            {
+                f"p{percent}": f"histogram_quantile({percent / 100:g}, sum by (le) "
+                f"(rate(seewhy_ood_percentile_bucket[{RATE}])))"
+                for percent in (50, 90, 99)
+            },
+            "short",
+            largest=100,
+        ),
+        Panel(
+            "Explanations",
+            {"{{method}}": f"sum by (method) (rate(seewhy_explanations_total[{RATE}]))"},
+            "ops",
+        ),
         Panel(
             "Robustness verdicts",
             {

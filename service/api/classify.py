@@ -53,15 +53,16 @@ async def _respond(
             found, stages["robustness"] = await examiner.examine(seen)
             robustness = {"robustness": examining.body(found, labels)}
         probabilities = softmax(seen.logits, model.temperature)
-        assessed = {}
+        predictions, assessment = top(probabilities, labels, options.top_k), None
         if terms is not None:
             novelty = model.novelty(seen.logits, seen.embedding)
-            assessed = _assessed(trust.assess(probabilities, labels, novelty, terms))
+            assessment = trust.assess(probabilities, labels, novelty, terms)
+        service.metrics.answered(model.bundle.manifest.name, predictions[0], assessment)
         return {
             "image_id": image_id,
-            "predictions": _listed(top(probabilities, labels, options.top_k)),
+            "predictions": _listed(predictions),
             "calibrated": terms is not None,
-            **assessed,
+            **_assessed(assessment),
             **robustness,
             "timings_ms": timings(request, stages),
         }
@@ -72,9 +73,11 @@ async def _respond(
     return Response(body, media_type="application/json")
 
 
-def _assessed(assessment: Assessment) -> dict[str, Any]:
+def _assessed(assessment: Assessment | None) -> dict[str, Any]:
     """An assessment as `schemas.Classified` has it, less what is not known."""
     found: dict[str, Any] = {}
+    if assessment is None:
+        return found
     if assessment.prediction_set is not None:
         found["coverage"] = assessment.coverage
         found["prediction_set"] = _listed(assessment.prediction_set)

@@ -62,6 +62,7 @@ async def see(service: Parts, model: ServedModel, image: bytes, demand: Demand) 
         )
     )
     decode = time.perf_counter() - started
+    service.metrics.decoded(crop.format)
     rows = {"image": crop.pixels[np.newaxis]}
     answer = await asyncio.wrap_future(model.classifier.submit(rows, demand))
     seconds = {
@@ -105,6 +106,7 @@ async def explain(
     (explanation,) = await asyncio.wrap_future(
         room.submit(explain_crop, network, seen.crop.pixels, [question], method, parameters)
     )
+    service.metrics.explained(model.bundle.manifest.name, method)
     seconds = {**seen.seconds, "explain": time.perf_counter() - started}
     return Explained(seen, explanation, seconds)
 

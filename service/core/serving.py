@@ -1,6 +1,7 @@
 """A bundle that answers: its graphs, each behind its own queue."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -77,6 +78,7 @@ class ServedModel:
             BundleError: the bundle cannot be used.
             RuntimeFailure: the runtime cannot load or run its graph.
         """
+        started = time.perf_counter()
         self.bundle = bundle
         self.plan = plan
         self._head = bundles.cam_weights(bundle)
@@ -96,6 +98,7 @@ class ServedModel:
         loaded = 1 if plan.threads == 1 else plan.sessions
         runners = [open_graph(bundle, Graph.MODEL) for _ in range(loaded)]
         self.classifier = self._start_queue(runners * (plan.sessions // loaded), Graph.MODEL)
+        self.load_seconds = time.perf_counter() - started
         self._later = [graph for graph in _FOLLOWING if graph in bundle.manifest.graphs]
         for graph in self._later:
             self._status[graph] = GraphStatus(State.LOADING)

@@ -11,50 +11,19 @@ import pytest
 from starlette.testclient import TestClient
 
 from models import bundle as bundles
-from models.bundle import Bundle
 from models.errors import BundleInvalid
 from service.api.schemas import Classification, Embedded, Similar
 from service.app import create_app
 from service.settings import Settings
 
-CALIBRATION = {
-    "temperature": 1.0,
-    "conformal": {
-        "lac": {"thresholds": {"0.8": 0.05, "0.9": 1.0}},
-        "raps": {"thresholds": {"0.8": 0.0, "0.9": 0.995}, "penalty": 0, "k_reg": 1},
-    },
-    "ood": {
-        "energy": [float(q) for q in range(-100, 1)],
-        "nearest_neighbour": [q / 100 for q in range(101)],
-        "k": 1,
-    },
-    "decision": {"min_probability": 0.5, "max_ood_percentile": 99},
-}
 TRUST = {"coverage", "prediction_set", "ood", "decision", "reason"}
-
-
-def write(root: Path, source: Bundle, *, reference: bool = True) -> Settings:
-    directory = root / "tiny" / "1"
-    shutil.copytree(source.directory, directory)
-    if reference:
-        np.savez(
-            directory / "reference.npz",
-            embedding=np.eye(3, dtype=np.float16)[:2],  # all red, and all green
-            labels=np.array([0, 1]),
-            ids=np.array(["red.png", "green.png"]),
-            predicted=np.array([1, 1, 0, 0]),
-            confidence=np.zeros(20, dtype=np.int64),
-        )
-    fields = source.manifest.model_dump(mode="json", exclude={"sha256"})
-    bundles.write_manifest(directory, {**fields, "calibration": CALIBRATION})
-    return Settings(repository=root, provider="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
 def calibrated(
-    tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle
+    calibrated_repository: Path,
 ) -> Iterator[TestClient]:
-    settings = write(tmp_path_factory.mktemp("calibrated"), tiny_bundle)
+    settings = Settings(repository=calibrated_repository, provider="cpu", threads=1)
     with TestClient(create_app(settings)) as client:
         yield client
 
@@ -128,9 +97,15 @@ def test_a_bundle_without_calibration_makes_nothing_up(
 
 
 def test_a_bundle_that_compares_with_images_it_has_not_got_is_refused(
-    tmp_path: Path, tiny_bundle: Bundle
+    tmp_path: Path, calibrated_repository: Path
 ) -> None:
-    app = create_app(write(tmp_path, tiny_bundle, reference=False))
+    copy = tmp_path / "copy"
+    shutil.copytree(calibrated_repository, copy)
+    directory = copy / "tiny" / "1"
+    (directory / "reference.npz").unlink()
+    fields = bundles.read(directory).manifest.model_dump(mode="json", exclude={"sha256"})
+    bundles.write_manifest(directory, fields)
+    app = create_app(Settings(repository=copy, provider="cpu", threads=1))
     with pytest.raises(BundleInvalid, match=r"reference\.npz, which is missing"), TestClient(app):
         pass
 

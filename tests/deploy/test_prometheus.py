@@ -83,13 +83,13 @@ def test_every_alert_is_seen_to_fire() -> None:
 
 
 @pytest.fixture(scope="module")
-def service(tiny_repository: Path) -> Iterator[str]:
+def service(calibrated_repository: Path) -> Iterator[str]:
     """The address of a service that turns the third of three concurrent requests away."""
     port = free_port()
     program = (
         "from service.server import serve\n"
         "from service.settings import Settings\n"
-        f"serve(Settings(repository={str(tiny_repository)!r}, port={port}, provider='cpu', "
+        f"serve(Settings(repository={str(calibrated_repository)!r}, port={port}, provider='cpu', "
         "threads=1, queue_size=2, max_images=2))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)

@@ -1,0 +1,80 @@
+"""Metrics that are looked up at every scrape: what is loaded, what waits, and the GPUs."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from service.core.serving import ServedModel, State
+from service.runtime.gpus import GpuState
+
+
+class LoadedModels(Collector):
+    """The bundles that are loaded, their graphs and their queues."""
+
+    def __init__(self, loaded: Callable[[], Sequence[ServedModel]], provider: str) -> None:
+        self._loaded = loaded
+        self._provider = provider
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        info = GaugeMetricFamily(
+            "seewhy_bundle_info",
+            "1 for each loaded bundle, with the provider that runs it.",
+            labels=["model", "version", "provider"],
+        )
+        depth = GaugeMetricFamily(
+            "seewhy_queue_rows",
+            "Rows let in and not yet answered.",
+            labels=["model", "version", "graph"],
+        )
+        seconds = GaugeMetricFamily(
+            "seewhy_bundle_load_seconds",
+            "How long it took until a bundle could classify.",
+            labels=["model", "version"],
+        )
+        state = GaugeMetricFamily(
+            "seewhy_graph_state",
+            "1 for the state in which a graph is: loading, ready or failed; 0 for the others.",
+            labels=["model", "version", "graph", "state"],
+        )
+        for model in self._loaded():
+            name, version = model.bundle.manifest.name, str(model.bundle.manifest.version)
+            info.add_metric([name, version, self._provider], 1)
+            seconds.add_metric([name, version], model.load_seconds)
+            for graph, rows in model.depths.items():
+                depth.add_metric([name, version, graph.value], rows)
+            for graph, status in model.status.items():
+                for each in State:
+                    labels = [name, version, graph.value, each.value]
+                    state.add_metric(labels, status.state is each)
+        yield from (info, seconds, state, depth)
+
+
+class Gpus(Collector):
+    """Memory and utilisation of each GPU."""
+
+    def __init__(self, gpus: Callable[[], Sequence[GpuState]]) -> None:
+        self._gpus = gpus
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        used = GaugeMetricFamily(
+            "seewhy_device_memory_used_bytes", "Memory of a GPU that is in use.", labels=["device"]
+        )
+        total = GaugeMetricFamily(
+            "seewhy_device_memory_bytes", "Memory of a GPU.", labels=["device"]
+        )
+        busy = GaugeMetricFamily(
+            "seewhy_device_utilization_ratio",
+            "Share of the last moments in which a GPU computed.",
+            labels=["device"],
+        )
+        for gpu in self._gpus():
+            device = [str(gpu.index)]
+            used.add_metric(device, gpu.memory_used)
+            total.add_metric(device, gpu.memory_total)
+            if gpu.utilization is not None:
+                busy.add_metric(device, gpu.utilization)
+        yield from (used, total, busy)
