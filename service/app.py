@@ -26,6 +26,7 @@ from service.api import (
     problems,
     robustness,
     similar,
+    web,
 )
 from service.api.observation import Observation
 from service.api.parts import Parts
@@ -87,6 +88,7 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
     ):
         app.include_router(router, dependencies=guards)
     app.include_router(health.router)
+    app.include_router(web.router)
     if settings.admin_key:
         admin = keys.guard({settings.admin_key: settings.queue_size})
         app.include_router(administration.router, dependencies=[Depends(admin)])

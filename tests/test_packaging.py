@@ -17,7 +17,7 @@ def pinned(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock, re.MULTILINE))
 
 
-def test_the_wheel_carries_every_room_and_the_default_bundle(tmp_path: Path) -> None:
+def test_the_wheel_carries_every_room_the_pages_and_the_default_bundle(tmp_path: Path) -> None:
     build = ["pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
     subprocess.run([sys.executable, "-m", *build, tmp_path, ROOT], check=True, timeout=120)
     (wheel,) = tmp_path.glob("seewhy-*.whl")
@@ -29,6 +29,8 @@ def test_the_wheel_carries_every_room_and_the_default_bundle(tmp_path: Path) -> 
         sources = {file.relative_to(ROOT).as_posix() for file in (ROOT / room).rglob("*.py")}
         assert sources
         assert sources <= names
+    pages = {f for f in (ROOT / "service" / "web").rglob("*") if f.is_file()}
+    assert {file.relative_to(ROOT).as_posix() for file in pages} <= names
     assert not [name for name in names if name.startswith("tests/")]
 
 

@@ -36,7 +36,7 @@ def test_every_route_is_documented(page: str) -> None:
     app = create_app(Settings(admin_key="x"))
     paths = app.openapi()["paths"].items()
     routes = {f"{method.upper()} {path}" for path, methods in paths for method in methods}
-    routes |= {"GET /docs", "GET /redoc", "GET /openapi.json"}
+    routes |= {"GET /", "GET /dashboard", "GET /docs", "GET /redoc", "GET /openapi.json"}
     assert {row[0] for row in table(page, "## Routes")} == routes
 
 

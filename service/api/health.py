@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse, RedirectResponse
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.api import parts, problems
@@ -15,12 +15,6 @@ from service.api.schemas import Health, Readiness
 from service.core.serving import ServedModel
 
 router = APIRouter(tags=["operation"])
-
-
-@router.get("/", include_in_schema=False)
-async def root() -> RedirectResponse:
-    """To the documentation of all routes."""
-    return RedirectResponse("/docs")
 
 
 @router.head("/healthz", include_in_schema=False)

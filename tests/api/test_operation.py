@@ -148,8 +148,13 @@ def test_a_path_cannot_forge_a_line_of_the_log(
     assert line["path"] == "/a%0Aforged"
 
 
-def test_the_root_leads_to_the_documentation(client: TestClient) -> None:
-    assert client.get("/", follow_redirects=False).headers["Location"] == "/docs"
+def test_what_is_classified_is_counted_by_its_class(client: TestClient, red_left: bytes) -> None:
+    counted = key("seewhy_predictions_total", model="tiny", label="red")
+    before = samples(client).get(counted, 0)
+    probability = client.post("/classify", content=red_left).json()["predictions"][0]["probability"]
+
+    assert samples(client)[counted] == before + 1
+    assert samples(client)[key("seewhy_confidence_ratio_sum", model="tiny")] >= probability
 
 
 def test_stages_and_batches_are_measured(client: TestClient, red_left: bytes) -> None:

@@ -1,0 +1,93 @@
+/** How easily the answer is changed: an attack, and what it did to the photo. */
+
+import { post } from "./api.js";
+import { byId, element } from "./element.js";
+import { fill } from "./outcome.js";
+import { percent, shortly } from "./words.js";
+
+// Between the three parts of the service's picture, in pixels.
+const GAP = 8;
+
+let question = null;
+let latest = new AbortController();
+
+/** Offer attacks where the service has them. */
+export function setUpRobustness({ robustness }) {
+  byId("robustness").hidden = !robustness;
+  byId("eps").addEventListener("input", showEps);
+  byId("attack-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    attack();
+  });
+  showEps();
+}
+
+/** Have the next attack ask about another photo. */
+export function prepareRobustness(next) {
+  latest.abort();
+  question = next;
+  byId("attacked").replaceChildren();
+  byId("attacked").removeAttribute("aria-busy");
+}
+
+/** What is asked, as options of `POST /robustness`. */
+export function robustnessOptions({ model }) {
+  return { model, checks: `${byId("attack").value}@linf:${byId("eps").value}/255` };
+}
+
+function attack() {
+  latest.abort();
+  latest = new AbortController();
+  const signal = AbortSignal.any([latest.signal, question.signal]);
+  const asked = { ...question, signal };
+  const options = robustnessOptions(question);
+  return fill(byId("attacked"), signal, async () => {
+    // The seed is the same, so both answers are about the same change.
+    const [numbers, picture] = await Promise.all([
+      post("robustness", asked, options).then((response) => response.json()),
+      post("robustness", asked, options, "image/png"),
+    ]);
+    const bitmap = await createImageBitmap(await picture.blob());
+    const note = picture.headers.get("X-SeeWhy-Note") ?? "";
+    return [verdict(numbers), triptych(bitmap, numbers, note)];
+  });
+}
+
+function verdict({ prediction, robustness: { verdict: found, checks: [check] } }) {
+  const fooled = !check.survived;
+  const sentence = fooled
+    ? `${shortly(prediction.label)} has become ${shortly(check.answer.label)}.`
+    : `It is still ${shortly(check.answer.label)}.`;
+  const badge = element("strong", { class: `badge ${found}` }, fooled ? "Fooled" : "Survived");
+  return element("p", { class: "verdict", role: "status" }, badge, " ", sentence);
+}
+
+function triptych(bitmap, { prediction, robustness: { checks: [check] } }, note) {
+  const [, factor] = /amplified (\S+) times/.exec(note) ?? [];
+  const captions = [
+    `${shortly(prediction.label)} ${percent(prediction.probability)}`,
+    factor ? `the change, ${Number(factor).toFixed(0)}× amplified` : "the change, amplified",
+    `${shortly(check.answer.label)} ${percent(check.answer.probability)}`,
+  ];
+  const names = ["Original", "Perturbation", "Adversarial"];
+  const parts = names.map((name, place) =>
+    element(
+      "figure",
+      {},
+      part(bitmap, place, name),
+      element("figcaption", {}, element("strong", {}, name), captions[place]),
+    ),
+  );
+  return element("div", { class: "triptych" }, ...parts);
+}
+
+function part(bitmap, place, name) {
+  const side = (bitmap.width - 2 * GAP) / 3;
+  const canvas = element("canvas", { width: side, height: bitmap.height, role: "img", "aria-label": name });
+  canvas.getContext("2d").drawImage(bitmap, -place * (side + GAP), 0);
+  return canvas;
+}
+
+function showEps() {
+  byId("eps-shown").textContent = `${byId("eps").value}/255`;
+}

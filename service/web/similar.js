@@ -1,0 +1,34 @@
+/** The training images that are most like the photo. */
+
+import { post } from "./api.js";
+import { byId, element } from "./element.js";
+import { fill } from "./outcome.js";
+import { shortly } from "./words.js";
+
+// What the model has learned from, in its bundle.
+const INDEX = "reference.npz";
+
+/** Look for similar images where the service can and the model knows any. */
+export function showSimilar(question, { similar }) {
+  const possible = similar && INDEX in question.manifest.sha256;
+  byId("similar").hidden = !possible;
+  if (!possible) return undefined;
+  return fill(byId("neighbours"), question.signal, async () => {
+    const response = await post("similar", question, { model: question.model });
+    const { neighbours } = await response.json();
+    return [
+      element("p", { class: "quiet" }, "The training images nearest to it; 0 would be the same."),
+      element("ol", { class: "neighbours" }, ...neighbours.map(row)),
+    ];
+  });
+}
+
+function row({ id, label, distance }) {
+  return element(
+    "li",
+    {},
+    element("strong", {}, shortly(label)),
+    element("span", { class: "id" }, id),
+    element("span", { class: "distance" }, distance.toFixed(2)),
+  );
+}
