@@ -19,6 +19,7 @@ from service.api import (
     administration,
     classify,
     documentation,
+    drift,
     explain,
     health,
     keys,
@@ -84,6 +85,7 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
         explain.router,
         robustness.router,
         similar.router,
+        drift.router,
         models.router,
     ):
         app.include_router(router, dependencies=guards)
@@ -113,7 +115,14 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
                 max_batch=settings.max_batch,
             )
             opener = _runtime(device, plan.threads)
-        return ServedModel(bundle, opener, plan, settings.queue_size, metrics.batch)
+        return ServedModel(
+            bundle,
+            opener,
+            plan,
+            settings.queue_size,
+            metrics.batch,
+            drift_window=settings.drift_window,
+        )
 
     catalogue = Catalogue(
         Repository(settings.repository),

@@ -52,6 +52,41 @@ class LoadedModels(Collector):
         yield from (info, seconds, state, depth)
 
 
+class Drift(Collector):
+    """How far the answers of each loaded model are from its reference."""
+
+    def __init__(self, loaded: Callable[[], Sequence[ServedModel]]) -> None:
+        self._loaded = loaded
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        found = GaugeMetricFamily(
+            "seewhy_drift_statistic",
+            "How far the last window of answers is from the reference.",
+            labels=["model", "version", "statistic"],
+        )
+        threshold = GaugeMetricFamily(
+            "seewhy_drift_threshold",
+            "What few undisturbed windows exceed.",
+            labels=["model", "version", "statistic"],
+        )
+        in_a_row = GaugeMetricFamily(
+            "seewhy_drift_windows",
+            "How many of the last windows had drifted, in a row.",
+            labels=["model", "version"],
+        )
+        for model in self._loaded():
+            if model.drift is None:
+                continue
+            name, version = model.bundle.manifest.name, str(model.bundle.manifest.version)
+            judged = model.drift.judged
+            in_a_row.add_metric([name, version], judged.drifted_in_a_row)
+            for statistic, finding in judged.last.items():
+                found.add_metric([name, version, statistic], finding.value)
+                threshold.add_metric([name, version, statistic], finding.threshold)
+        yield from (found, threshold, in_a_row)
+
+
 class Gpus(Collector):
     """Memory and utilisation of each GPU."""
 

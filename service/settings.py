@@ -92,6 +92,10 @@ class Settings(BaseSettings):
     max_robustness_passes: Count = Field(
         default=6000, description="most passes that the robustness checks of one image may take"
     )
+    drift_window: Annotated[int, Field(ge=50, le=10_000)] = Field(
+        default=200,
+        description="answers of a model that are compared with its reference together; 50 to 10000",
+    )
     shutdown_seconds: Count = Field(
         default=30, description="how long requests in flight may take once a shutdown begins"
     )

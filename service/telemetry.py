@@ -10,7 +10,7 @@ from service.core.classification import Prediction
 from service.core.robustness.examination import Verdict
 from service.core.serving import ServedModel
 from service.core.trust import Assessment
-from service.gauges import Gpus, LoadedModels
+from service.gauges import Drift, Gpus, LoadedModels
 from service.runtime.gpus import GpuState
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -180,4 +180,5 @@ class Metrics:
     ) -> None:
         """Have every scrape look at the models that are loaded then, their queues, and the GPUs."""
         self.registry.register(LoadedModels(loaded, provider))
+        self.registry.register(Drift(loaded))
         self.registry.register(Gpus(gpus))

@@ -240,6 +240,19 @@ QUALITY = Dashboard(
             },
             "ops",
         ),
+        Panel(
+            "Drift, in parts of its threshold",
+            {
+                "{{model}} {{version}} {{statistic}}": "seewhy_drift_statistic"
+                " / seewhy_drift_threshold"
+            },
+            "percentunit",
+        ),
+        Panel(
+            "Windows in a row that had drifted",
+            {"{{model}} {{version}}": "seewhy_drift_windows"},
+            "short",
+        ),
     ],
 )
 

@@ -54,6 +54,8 @@ async def _respond(
             robustness = {"robustness": examining.body(found, labels)}
         probabilities = softmax(seen.logits, model.temperature)
         predictions, assessment = top(probabilities, labels, options.top_k), None
+        if model.drift is not None and seen.embedding is not None:
+            model.drift.record(probabilities, seen.embedding)
         if terms is not None:
             novelty = model.novelty(seen.logits, seen.embedding)
             assessment = trust.assess(probabilities, labels, novelty, terms)

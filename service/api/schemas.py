@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from models.manifest import MethodName
 from service.core.demand import Priority
+from service.core.drift import Statistic
 from service.core.numbers import NotTruth
 from service.core.robustness import examination
 from service.core.robustness.norms import Norm
@@ -51,6 +52,17 @@ class VersionQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: int | None = Field(None, ge=1, description="The current one if left out.")
+
+
+class ModelQuery(BaseModel):
+    """Which model is meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = Field(
+        None, min_length=1, description="Name of the model; the default one if left out."
+    )
+    version: int | None = Field(None, ge=1, description="Its version; the current one if left out.")
 
 
 class ClassifyOptions(Options):
@@ -438,6 +450,30 @@ class ModelDetails(ModelSummary):
     """A model, and the manifest of one of its versions."""
 
     manifest: dict[str, Any]
+
+
+class DriftFinding(BaseModel):
+    """One statistic of the last window."""
+
+    value: float
+    threshold: float = Field(description="what few undisturbed windows exceed")
+    drifted: bool
+
+
+class Drift(BaseModel):
+    """How far a model's answers have come from those on its calibration images."""
+
+    model: ModelName
+    window: int = Field(description="answers that are compared together")
+    gathered: int = Field(description="answers in the window that is not full yet")
+    windows: int = Field(description="windows that were compared since the model was loaded")
+    drifted_in_a_row: int = Field(description="how many of the last windows had drifted")
+    false_alarm_rate: float = Field(
+        description="the share of undisturbed windows that count as drifted, at most"
+    )
+    last: dict[Statistic, DriftFinding] = Field(
+        description="the statistics of the last window; empty before it"
+    )
 
 
 class GraphReadiness(BaseModel):

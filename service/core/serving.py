@@ -20,6 +20,7 @@ from models.reference import REFERENCE, Reference
 from service.core import retrieval, trust
 from service.core.batching import BatchQueue, BatchReport
 from service.core.demand import Demand
+from service.core.drift_watch import DriftWatch
 from service.core.network import Network
 from service.core.plan import Plan
 from service.core.ports import Runner
@@ -59,11 +60,18 @@ class ServedModel:
 
     Safe to use from several threads. `reference` is the bundle's, if it has one; `known` is
     what images are compared with, where the bundle is calibrated for that; `index` is what is
-    searched for similar ones.
+    searched for similar ones; `drift` compares answers with the reference, if there is one.
     """
 
     def __init__(
-        self, bundle: Bundle, open_graph: OpenGraph, plan: Plan, capacity: int, report: Report
+        self,
+        bundle: Bundle,
+        open_graph: OpenGraph,
+        plan: Plan,
+        capacity: int,
+        report: Report,
+        *,
+        drift_window: int,
     ) -> None:
         """Load `model.onnx`, and begin to load the other graphs in the background.
 
@@ -73,6 +81,7 @@ class ServedModel:
             plan: how `model.onnx` is run. The others are run by one session each.
             capacity: most rows let into each queue and not yet answered.
             report: called after each batch of a graph.
+            drift_window: answers that are compared with the reference together.
 
         Raises:
             BundleError: the bundle cannot be used.
@@ -104,6 +113,7 @@ class ServedModel:
             self._status[graph] = GraphStatus(State.LOADING)
         self._loader = Thread(target=self._load_others, name=f"load {bundle}", daemon=True)
         self._loader.start()
+        self.drift = _watch(bundle, self.reference, drift_window)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -210,6 +220,8 @@ class ServedModel:
         with self._lock:
             self._closed = True
         self._loader.join()
+        if self.drift is not None:
+            self.drift.close()
         for queue in self._queues.values():
             queue.close()
 
@@ -247,6 +259,13 @@ def _reference(bundle: Bundle) -> Reference | None:
     if REFERENCE not in bundle.manifest.sha256:
         return None
     return references.read(bundle.directory / REFERENCE, len(bundle.manifest.labels))
+
+
+def _watch(bundle: Bundle, reference: Reference | None, size: int) -> DriftWatch | None:
+    outputs = bundle.manifest.graphs[Graph.MODEL].outputs
+    if reference is None or "embedding" not in {output.name for output in outputs}:
+        return None
+    return DriftWatch(reference, size)
 
 
 def _known(bundle: Bundle, reference: Reference | None) -> Known | None:

@@ -42,7 +42,7 @@ def rules(kind: str) -> dict[str, str]:
 
 def left_hand_sides(expression: str) -> list[str]:
     """What an alert compares: `a > 1 and b > 2` has a and b."""
-    return [re.split(r" (?:>|<|==) ", part)[0] for part in expression.split(" and ")]
+    return [re.split(r" (?:>=|>|<|==) ", part)[0] for part in expression.split(" and ")]
 
 
 PANELS = {
@@ -90,7 +90,7 @@ def service(calibrated_repository: Path) -> Iterator[str]:
         "from service.server import serve\n"
         "from service.settings import Settings\n"
         f"serve(Settings(repository={str(calibrated_repository)!r}, port={port}, provider='cpu', "
-        "threads=1, queue_size=2, max_images=2))\n"
+        "threads=1, queue_size=2, max_images=2, drift_window=50))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
     yield f"127.0.0.1:{port}"
@@ -145,6 +145,8 @@ def send_traffic(service: str, image: bytes) -> None:
         ):
             list(senders.map(lambda _, to=path: client.post(to, content=image), range(16)))
         client.post("/classify", files=several)
+        for _ in range(50):  # a window of answers, none of them turned away
+            client.post("/classify", content=image)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +159,8 @@ def watched(prometheus: str, service: str, red_left: bytes) -> str:
             seen = values(prometheus, "seewhy:errors:ratio_rate6h")
         except httpx.TransportError:
             seen = []
-        if seen and values(prometheus, "rate(seewhy_rejected_requests_total[30s])"):
+        needed = ("rate(seewhy_rejected_requests_total[30s])", "seewhy_drift_statistic")
+        if seen and all(values(prometheus, query) for query in needed):
             pause.wait(3)  # for the rules that build on what was just scraped
             return prometheus
         pause.wait(0.5)

@@ -77,7 +77,7 @@ def test_a_scrape_looks_at_the_models_that_are_loaded_then(metrics: Metrics) -> 
     before = loaded.call_count
 
     assert samples(metrics, "seewhy_bundle_info") == {}
-    assert loaded.call_count == before + 1
+    assert loaded.call_count > before
 
 
 def test_gpus_are_asked_at_every_scrape(metrics: Metrics) -> None:

@@ -51,7 +51,7 @@ def no_report(_: Graph, __: BatchReport) -> None:
 
 
 def serve(bundle: Bundle, opener: OpenGraph, plan: Plan | None = None) -> ServedModel:
-    return ServedModel(bundle, opener, plan or Plan(1, 1, 4), 8, no_report)
+    return ServedModel(bundle, opener, plan or Plan(1, 1, 4), 8, no_report, drift_window=50)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
