@@ -11,7 +11,7 @@ from models.photo import Limits
 from service.api.pipeline import Explained
 from service.core import heatmap
 from service.core.classification import softmax
-from service.core.localization import mass_box, to_photo
+from service.core.localization import Box, object_box, to_photo
 from service.core.saliency.explanation import Explanation
 from service.core.targets import Target
 
@@ -29,9 +29,7 @@ def body(explained: Explained, temperature: float) -> dict[str, Any]:
         probability = float(probabilities[target.index])
         return {"label": target.label, "index": target.index, "probability": probability}
 
-    box = mass_box(_speaking_for(explanation))
-    if box is not None:
-        box = to_photo(box, explanation.map.shape, explained.seen.crop.box)
+    box = _box(explained)
     return {
         "method": explanation.method,
         "target": named(question.target),
@@ -51,19 +49,33 @@ def body(explained: Explained, temperature: float) -> dict[str, Any]:
 
 
 def picture(image: bytes, limits: Limits, explained: Explained) -> bytes:
-    """A PNG of the photo with the map drawn over it; of a signed map, what speaks for the class.
+    """A PNG of the photo with the map and the box drawn over it.
+
+    Of a signed map, what speaks for the class.
 
     Raises:
         ImageError: the photo cannot be decoded.
     """
     decoded = photo.decode(image, limits, longer=heatmap.MAX_SIDE)
-    covered = decoded.place(explained.seen.crop.box)
-    return heatmap.overlay(np.asarray(decoded.image), _speaking_for(explained.explanation), covered)
+    box, covered = _box(explained), decoded.place(explained.seen.crop.box)
+    return heatmap.overlay(
+        np.asarray(decoded.image),
+        _speaking_for(explained.explanation),
+        covered,
+        None if box is None else decoded.place(box),
+    )
 
 
 def note(explained: Explained) -> str | None:
     """What to know about this map."""
     return None if explained.explanation.map.any() else ALL_ZERO
+
+
+def _box(explained: Explained) -> Box | None:
+    """The box around the object, in the photo's pixels."""
+    explanation = explained.explanation
+    box = object_box(_speaking_for(explanation))
+    return box and to_photo(box, explanation.map.shape, explained.seen.crop.box)
 
 
 def _speaking_for(explanation: Explanation) -> npt.NDArray[np.float32]:

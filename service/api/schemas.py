@@ -318,7 +318,8 @@ class ExplanationBody(BaseModel):
     against: ExplainedClass | None = Field(description="the class that the target is held against")
     map: SaliencyMap
     box: tuple[float, float, float, float] | None = Field(
-        description="left, top, right, bottom around the map's mass, in the upright photo's pixels"
+        description="left, top, right, bottom of the object that the map points at, in the upright "
+        "photo's pixels"
     )
     passes: int = Field(description="images that went through a graph for the map")
     completeness_gap: float | None = Field(

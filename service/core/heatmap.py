@@ -1,11 +1,11 @@
-"""A saliency map drawn over its photo."""
+"""A saliency map drawn over its photo, with the box around what it points at."""
 
 from functools import cache
 from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from service.core.localization import Box
 
@@ -15,7 +15,12 @@ _OPACITY = 0.6
 _BRIGHTEST = 99.0
 
 
-def overlay(photo: npt.NDArray[np.uint8], saliency: npt.NDArray[np.floating], crop: Box) -> bytes:
+def overlay(
+    photo: npt.NDArray[np.uint8],
+    saliency: npt.NDArray[np.floating],
+    crop: Box,
+    box: Box | None = None,
+) -> bytes:
     """Draw the map over the part of the photo that it covers.
 
     The colours run from the map's zero to its 99th percentile (as Smilkov et al. 2017,
@@ -26,6 +31,7 @@ def overlay(photo: npt.NDArray[np.uint8], saliency: npt.NDArray[np.floating], cr
         photo: uint8 [height, width, 3], RGB, upright.
         saliency: [H, W], not negative.
         crop: (left, top, right, bottom) of what the map covers, in the photo's pixels.
+        box: the same of a box to draw, its lines inside it; None draws none.
 
     Returns:
         A PNG of the photo's aspect.
@@ -33,10 +39,10 @@ def overlay(photo: npt.NDArray[np.uint8], saliency: npt.NDArray[np.floating], cr
     picture = _shrunk(Image.fromarray(photo))
     height, width = photo.shape[:2]
     across, down = picture.width / width, picture.height / height
-    left, top, right, bottom = crop
-    covered = (left * across, top * down, right * across, bottom * down)
-    heat = _over_photo(_normalised(saliency), picture.size, covered)
+    heat = _over_photo(_normalised(saliency), picture.size, _scaled(crop, across, down))
     drawn = Image.blend(picture, Image.fromarray(colours()[heat]), _OPACITY)
+    if box is not None:
+        _frame(drawn, _scaled(box, across, down))
     png = BytesIO()
     drawn.save(png, format="PNG", compress_level=4)
     return png.getvalue()
@@ -76,6 +82,22 @@ _LMS_TO_RGB = np.array(
         [-0.0041960863, -0.7034186147, 1.7076147010],
     ]
 )
+
+
+def _scaled(box: Box, across: float, down: float) -> Box:
+    left, top, right, bottom = box
+    return (left * across, top * down, right * across, bottom * down)
+
+
+def _frame(picture: Image.Image, box: Box) -> None:
+    """Draw a box: white around black, which shows on any colour."""
+    left, top, right, bottom = (round(edge) for edge in box)
+    draw = ImageDraw.Draw(picture)
+    for inset, colour in enumerate(("white", "black")):
+        # Pillow's rectangles include their last row and column.
+        corners = (left + inset, top + inset, right - 1 - inset, bottom - 1 - inset)
+        if corners[0] <= corners[2] and corners[1] <= corners[3]:
+            draw.rectangle(corners, outline=colour)
 
 
 def _shrunk(picture: Image.Image) -> Image.Image:

@@ -84,3 +84,21 @@ def test_a_very_thin_photo_keeps_a_pixel_of_its_short_side_and_its_heat() -> Non
     picture = drawn(heatmap.overlay(photo, np.ones((4, 4)), (9_000, 0, 11_000, 3)))
     assert picture.shape[:2] == (1, 2048)
     assert picture[0, 1024].sum() > picture[0, 500].sum() + 100
+
+
+def test_the_box_is_drawn_at_its_edges_and_nowhere_else() -> None:
+    photo = np.full((40, 60, 3), 128, dtype=np.uint8)
+    flat, crop = np.zeros((4, 4)), (0, 0, 60, 40)
+    plain = drawn(heatmap.overlay(photo, flat, crop))
+    framed = drawn(heatmap.overlay(photo, flat, crop, (10, 5, 50, 35)))
+    rows, columns = np.nonzero((framed != plain).any(axis=2))
+    assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == (10, 5, 50, 35)
+    assert (framed[5, 10:50] == 255).all()
+    assert (framed[6, 11:49] == 0).all()
+    assert (framed[7:33, 12:48] == plain[7:33, 12:48]).all()
+
+
+def test_a_box_without_room_for_two_lines_is_drawn_too() -> None:
+    photo = np.full((40, 60, 3), 128, dtype=np.uint8)
+    framed = drawn(heatmap.overlay(photo, np.zeros((4, 4)), (0, 0, 60, 40), (10, 5, 11, 6)))
+    assert (framed[5, 10] == 255).all()
