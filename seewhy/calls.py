@@ -45,13 +45,15 @@ class ClassifyOptions(TypedDict, total=False):
 class ExplainOptions(TypedDict, total=False):
     """How to explain.
 
-    `target` is a class index or label, by default the top class; `against` another one that it
-    is held against. The rest are parameters of methods, docs/explanations.md.
+    `target` is a class index or label, by default the top class, `top1`; `against` another one
+    that it is held against; `map` how the numbers are written. The rest are parameters of
+    methods, docs/explanations.md.
     """
 
     method: str | None
     target: int | str | None
     against: int | str | None
+    map: Literal["numbers", "base64"] | None
     signed: bool | None
     samples: int | None
     sigma: float | None

@@ -2,9 +2,10 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from models.manifest import MethodName
 from seewhy import inprocess
@@ -17,7 +18,15 @@ from seewhy.cli.options import (
     settings,
     writable,
 )
+from service.core.saliency.parameters import Parameters
 from service.settings import Settings
+
+
+def _picture(output: Path) -> Path:
+    if output.suffix.lower() != ".png":
+        raise typer.BadParameter(f"{output} does not end in .png, and a PNG is what is written")
+    writable(output)
+    return output
 
 
 def explain(
@@ -25,7 +34,7 @@ def explain(
     *,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="PNG", callback=writable, help="File to write."),
+        typer.Option("--output", "-o", metavar="PNG", callback=_picture, help="File to write."),
     ],
     method: Annotated[
         MethodName | None,
@@ -34,12 +43,21 @@ def explain(
     target: Annotated[
         str | None,
         typer.Option(
-            metavar="CLASS", help="Index or label of what to explain. [default: the top class]"
+            metavar="CLASS", help="Index or label of what to explain, or top1, the default."
         ),
     ] = None,
     against: Annotated[
         str | None,
         typer.Option(metavar="CLASS", help="Why the target and not this class?"),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter",
+            "-p",
+            metavar="NAME=VALUE",
+            help="Of the method, as samples=16. May be given several times.",
+        ),
     ] = None,
     model: ModelOption = None,
     version: VersionOption = None,
@@ -54,11 +72,27 @@ def explain(
     asked = ExplainOptions(
         method=method, target=target, against=against, model=model, version=version
     )
-    output.write_bytes(
-        asyncio.run(_heat_map(file, asked, settings(repository=repository, provider=provider)))
-    )
+    parameters = _parameters(parameter or [])
+    within = settings(repository=repository, provider=provider)
+    output.write_bytes(asyncio.run(_heat_map(file, asked, parameters, within)))
 
 
-async def _heat_map(file: Path, asked: ExplainOptions, within: Settings) -> bytes:
+async def _heat_map(
+    file: Path, asked: ExplainOptions, parameters: dict[str, Any], within: Settings
+) -> bytes:
     async with inprocess.service(within) as client:
-        return await client.heat_map(file, **asked)
+        return await client.heat_map(file, **asked, **parameters)
+
+
+def _parameters(texts: list[str]) -> dict[str, Any]:
+    """The methods' parameters that NAME=VALUE texts set."""
+    given = {name: value for name, _, value in (text.partition("=") for text in texts)}
+    possible = Parameters.model_fields
+    for name in given:
+        if name not in possible:
+            raise typer.BadParameter(f"no parameter {name!r}; there are {', '.join(possible)}")
+    try:
+        return Parameters.model_validate(given).model_dump(include=set(given))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise typer.BadParameter(f"{problem['loc'][0]}: {problem['msg']}") from error

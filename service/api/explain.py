@@ -47,11 +47,11 @@ async def explain(request: Request) -> Response:
 
 
 async def _numbers(request: Request, asked: ImageRequest[ExplainOptions], room: Room) -> Response:
-    service, model = parts.of(request), asked.model
+    service, model, form = parts.of(request), asked.model, asked.options.map
 
     async def explain_one(image_id: str, image: bytes) -> dict[str, Any]:
         explained = await explain_image(service, room, asked, image)
-        body = room.submit(presentation.body, explained, model.temperature)
+        body = room.submit(presentation.body, explained, model.temperature, form)
         return {
             "image_id": image_id,
             "explanation": await asyncio.wrap_future(body),

@@ -1,5 +1,6 @@
 """An explanation as clients see it: as numbers for JSON, or drawn over its photo."""
 
+import base64
 import math
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from models import photo
 from models.photo import Limits
 from service.api.pipeline import Explained
+from service.api.schemas import MapForm
 from service.core import heatmap
 from service.core.classification import softmax
 from service.core.localization import Box, object_box, to_photo
@@ -20,7 +22,7 @@ ALL_ZERO = "the map is zero everywhere: the method finds nothing that speaks for
 _DIGITS = 5
 
 
-def body(explained: Explained, temperature: float) -> dict[str, Any]:
+def body(explained: Explained, temperature: float, form: MapForm) -> dict[str, Any]:
     """The explanation as `schemas.ExplanationBody` has it; `temperature` as in `softmax`."""
     explanation, question = explained.explanation, explained.explanation.question
     probabilities = softmax(explained.seen.logits, temperature)
@@ -35,9 +37,9 @@ def body(explained: Explained, temperature: float) -> dict[str, Any]:
         "target": named(question.target),
         "against": None if question.against is None else named(question.against),
         "map": {
-            "dtype": str(explanation.map.dtype),
+            "dtype": "float16" if form == "base64" else "float32",
             "shape": explanation.map.shape,
-            "data": _numbers(explanation.map),
+            "data": _base64(explanation.map) if form == "base64" else _numbers(explanation.map),
             "min": float(explanation.map.min()),
             "max": float(explanation.map.max()),
         },
@@ -93,3 +95,9 @@ def _numbers(values: npt.NDArray[np.float32]) -> list[list[float]]:
     decimals = _DIGITS - 1 - math.floor(math.log10(largest)) if largest > 0 else 0
     rows: list[list[float]] = np.round(values.astype(np.float64), decimals).tolist()
     return rows
+
+
+def _base64(values: npt.NDArray[np.float32]) -> str:
+    """The map as half floats; scaled first, as gradients may be smaller than these can be."""
+    largest = np.abs(values).max() or np.float32(1)
+    return base64.b64encode((values / largest).astype("<f2").tobytes()).decode()

@@ -126,6 +126,7 @@ class SimilarOptions(Options):
     top_k: Count = Field(5, description="How many training images to list.")
 
 
+MapForm = Literal["numbers", "base64"]
 ClassName = Annotated[int | str | None, BeforeValidator(_index_or_label)]
 
 
@@ -138,11 +139,13 @@ class ExplainOptions(Options, Parameters):
         None, description="Saliency method; the bundle's default one if left out."
     )
     target: ClassName = Field(
-        None, description="Index or label of the class to explain; the top one if left out."
+        None,
+        description="Index or label of the class to explain; `top1`, or left out, the top one.",
     )
     against: ClassName = Field(
-        None, description="Index or label of a class: why the target and not this one?"
+        None, description="Index or label of a class, or `top1`: why the target and not this one?"
     )
+    map: MapForm = Field("numbers", description="How the map is written.")
 
 
 class Problem(BaseModel):
@@ -301,11 +304,14 @@ class ExplainedClass(Prediction):
 
 
 class SaliencyMap(BaseModel):
-    """The map over the model's crop, as rows of numbers."""
+    """The map over the model's crop, as rows of numbers or in base64."""
 
-    dtype: Literal["float32"]
+    dtype: Literal["float32", "float16"] = Field(description="float16 in base64")
     shape: tuple[int, int] = Field(description="height, width", examples=[(224, 224)])
-    data: list[list[float]]
+    data: list[list[float]] | str = Field(
+        description="rows of numbers; or the base64 of row after row, little-endian, divided by "
+        "the largest absolute value"
+    )
     min: float
     max: float
 

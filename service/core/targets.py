@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from models.errors import UnknownClass
 
+TOP = "top1"
+"""The class with the highest logit, by a word."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -44,15 +47,15 @@ def resolve(
 
     Args:
         target: a class index; or a label, in full or one of its comma-separated synonyms,
-            in any case; or the digits of an index, where no label reads so; None for the
-            class with the highest logit.
+            in any case; or the digits of an index, where no label reads so; `top1` or None for
+            the class with the highest logit.
         labels: K names.
         logits: [K], of the image that is explained.
 
     Raises:
         UnknownClass: no class is meant, or more than one.
     """
-    if target is None:
+    if target is None or target == TOP:
         index = int(np.argmax(logits))
     elif isinstance(target, int):
         index = target

@@ -1,5 +1,6 @@
 """Oracle: the tiny model's closed forms on the crop that the model saw."""
 
+import base64
 from io import BytesIO
 from typing import Any
 
@@ -68,6 +69,34 @@ def test_the_box_is_in_the_photos_own_pixels(client: TestClient, red_left: bytes
 def test_a_class_can_be_named_by_its_label(client: TestClient, red_left: bytes) -> None:
     target = client.post("/explain?target=gray", content=red_left).json()["explanation"]["target"]
     assert target["index"] == 3
+
+
+def test_a_map_in_base64_is_the_map_in_numbers(
+    client: TestClient, noise: npt.NDArray[np.uint8]
+) -> None:
+    path = "/explain?method=gradient_x_input&signed=true"
+    numbers = client.post(path, content=png(noise)).json()["explanation"]["map"]
+    answer = client.post(f"{path}&map=base64", content=png(noise)).json()
+    Explanation.model_validate(answer, extra="forbid")
+    coded = answer["explanation"]["map"]
+    assert coded["dtype"] == "float16"
+    values = np.frombuffer(base64.b64decode(coded["data"]), "<f2").astype(np.float64)
+    found = values.reshape(coded["shape"]) * max(-coded["min"], coded["max"])
+    np.testing.assert_allclose(found, numbers["data"], rtol=1e-3, atol=1e-5 * coded["max"])
+
+
+def test_the_top_class_has_a_word(client: TestClient, red_left: bytes) -> None:
+    explanation = client.post("/explain?target=gray&against=top1", content=red_left).json()[
+        "explanation"
+    ]
+    assert explanation["target"]["index"] == 3
+    assert explanation["against"]["label"] == "red"
+
+
+def test_an_all_zero_map_in_base64_is_zeros(client: TestClient) -> None:
+    black = png(np.zeros((40, 40, 3), dtype=np.uint8))
+    found = client.post("/explain?target=red&map=base64", content=black).json()
+    assert not any(base64.b64decode(found["explanation"]["map"]["data"]))
 
 
 def test_an_all_zero_map_says_so(client: TestClient) -> None:

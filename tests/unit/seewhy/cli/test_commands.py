@@ -119,6 +119,19 @@ def test_explain_draws_over_the_photo(photo: Path, tmp_path: Path, tiny_reposito
         assert (drawn.format, drawn.size) == ("PNG", (80, 40))
 
 
+def test_explain_hands_the_methods_parameters_on(
+    photo: Path, tmp_path: Path, tiny_repository: Path
+) -> None:
+    def drawn(name: str, *options: str) -> bytes:
+        heat = tmp_path / name
+        given = ["--repository", str(tiny_repository), "--method", "occlusion", *options]
+        assert seewhy("explain", photo, "-o", heat, *given).returncode == 0
+        return heat.read_bytes()
+
+    plain, fine = drawn("plain.png"), drawn("fine.png", "-p", "window=4", "-p", "stride=4")
+    assert plain != fine
+
+
 def test_explain_says_in_one_line_which_class_is_unknown(
     photo: Path, tmp_path: Path, tiny_repository: Path
 ) -> None:

@@ -49,3 +49,7 @@ def test_a_word_of_labels_gets_those_as_a_hint_before_what_is_spelt_alike() -> N
     labels = ("bat", "Egyptian cat", "tabby, tabby cat", "caterpillar")
     with pytest.raises(UnknownClass, match="mean 'egyptian cat' or 'tabby cat' or 'bat'"):
         resolve("cat", labels, np.zeros(4))
+
+
+def test_top1_is_the_class_with_the_highest_logit() -> None:
+    assert resolve("top1", LABELS, LOGITS).index == np.argmax(LOGITS)
