@@ -9,7 +9,7 @@ Box = tuple[float, float, float, float]
 
 Mask = npt.NDArray[np.bool_]
 
-# The best pair of fifteen on photos of known place: docs/explanations.md.
+# Of fifteen pairs, the best for gradients on photos of known place: docs/explanations.md.
 _THRESHOLD = 0.4
 _BLUR = 0.05
 

@@ -124,8 +124,8 @@ def test_the_heat_map_over_the_photo_is_the_picture_that_the_service_draws(
     photo = np.asarray(Image.open(red), dtype=float)
     heat = (drawn - 0.4 * photo) / 0.6  # the service lays it over with opacity 0.6
     assert ours.shape == heat.shape
-    # Colours are mixed between pixels here, values there.
-    assert np.abs(ours - heat).mean() < 4
+    # Colours are mixed between pixels here, values there; there the box is drawn too.
+    assert np.median(np.abs(ours - heat)) < 4
     assert (ours[:, -15:] == heatmap.colours()[0]).all()  # right of the crop
 
 
