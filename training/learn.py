@@ -25,6 +25,7 @@ from training.learning.batches import Examples
 from training.learning.optimizers import optimizer_class
 from training.learning.processes import Processes
 from training.learning.progress import Say
+from training.partition import partition
 from training.probe import Fold, Probe
 from training.recipe import Balance, Recipe, Strategy
 from training.report.page import Shown
@@ -64,8 +65,8 @@ class Learned:
 
     `embedding` [N, D] is what that network makes of the images; `answers` [M, K] are the
     calibrated probabilities of the M of them that it was calibrated on. `request` has the recipe
-    that was followed, and `advice` why, where that was left open. `splits` are the folds, of
-    which the first one's validation images judged the training.
+    that was followed, and `advice` why, where that was left open. `splits` are the folds that
+    the probes were cross-validated in.
     """
 
     request: Training
@@ -83,11 +84,6 @@ class Learned:
     tuning: Tuning | None
     answers: npt.NDArray[np.float64]
     calibration: Calibration
-
-    @property
-    def tuned(self) -> bool:
-        """Whether the trained network serves."""
-        return self.tuning is not None and self.tuning.better
 
     @property
     def held_out(self) -> npt.NDArray[np.float64]:
@@ -224,9 +220,17 @@ def _tuned(
 ) -> Tuning:
     identity = f"{request.command}; data {start.data.fingerprint}"
     run = Run(request.seed, request.folder, identity, request.resume, processes, say)
+    parts = partition(
+        [sample.split for sample in start.images.samples], start.images.labels,
+        start.data.learning_groups, start.splits[0], seed=request.seed,
+    )  # fmt: skip
+    say(
+        f"the network learns from {len(parts.training)} images, {len(parts.validation)} choose it "
+        f"and {len(parts.calibration)} others calibrate it"
+    )
     tuning = tune(
         start.network, start.images.examples, start.embedding, probes,
-        split=start.splits[0], recipe=request.recipe, run=run,
+        partition=parts, recipe=request.recipe, run=run,
     )  # fmt: skip
     say(tuning.outcome)
     return tuning
@@ -238,12 +242,13 @@ def _outcome(
     """Leave the network with what is to serve.
 
     Returns:
-        logits [M, K] of images that it has not learned from, their rows, and what it makes of
-        all images: [N, D].
+        logits [M, K] of images that it has not learned from, nor been chosen by, their rows, and
+        what it makes of all images: [N, D].
     """
     if tuning is not None and tuning.better:
-        embedding = features.embeddings(start.network, start.images.crops)
-        return tuning.logits, start.splits[0][1], embedding
+        rows, seen = tuning.partition.calibration, start.images.crops
+        logits = features.logits(start.network, seen[rows]).astype(np.float64)
+        return logits, rows, features.embeddings(start.network, seen)
     heads.fold(start.network.module, probes[0].head)
     return probes[0].held_out, np.arange(len(start.images.labels)), start.embedding
 

@@ -73,14 +73,14 @@ def _rounded(exact: Served, test: Images, say: Say) -> Served:
 def _recalibrated(learned: Learned, model: Runner) -> Learned:
     """Fit the calibration on what the rounded model answers.
 
-    A trained network answers its validation images again. A probe's head has seen all images,
+    A trained network answers its calibration images again. A probe's head has seen all images,
     but stays exact: heads like it, each without a fold, are shown the rounded body's embedding
     of that fold.
     """
     answers, embedding = gate.answers(model, learned.images.crops)
     labels = learned.images.labels
-    if learned.tuned:
-        rows = learned.splits[0][1]
+    if learned.tuning is not None and learned.tuning.better:
+        rows = learned.tuning.partition.calibration
         logits = answers[rows].astype(np.float64)
     else:
         rows = np.arange(len(labels))

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training import features, heads, probe
+from training import heads, probe
 from training.finetune import Run, finetune
 from training.history import History
 from training.instrument import Instrumented
 from training.learning.batches import Examples
-from training.probe import Classifier, Fold, Probe
+from training.partition import Partition
+from training.probe import Classifier, Probe
 from training.recipe import Metric, Recipe, Strategy
 from training.score import Score, score
 
@@ -21,14 +22,13 @@ from training.score import Score, score
 class Tuning:
     """What training the network came to.
 
-    `training` is what it learned from; `logits` [N, K] are those of the N validation images,
-    which it did not learn from; `probe` is the score on the same images of the best probe,
-    fitted on the same others.
+    `training` is what it learned from, of `partition`; `probe` is the score on the same
+    validation images of the best probe, fitted on the same others.
     """
 
     history: History
     training: Examples
-    logits: npt.NDArray[np.float64]
+    partition: Partition
     probe: Score
 
     @property
@@ -50,7 +50,7 @@ class Tuning:
             return "No epoch of training made the network better: the probe is published."
         published = "the trained network" if self.better else "the probe"
         return (
-            f"On {len(self.logits)} validation images the trained network has "
+            f"On {len(self.partition.validation)} validation images the trained network has "
             f"{self.history.score}; the probe {self.probe}: {published} is published."
         )
 
@@ -61,39 +61,36 @@ def tune(
     embedding: npt.NDArray[np.float32],
     probes: Sequence[Probe],
     *,
-    split: Fold,
+    partition: Partition,
     recipe: Recipe,
     run: Run,
 ) -> Tuning:
-    """Train on one side of a split, and keep the outcome only if it beats the best probe.
+    """Train on a part of the images, and keep the outcome only if it beats the best probe.
 
     Args:
         network: as the probes saw it; where the outcome is no better, it is so in the end.
         examples: all images to learn from.
         embedding: [N, D], what the network makes of them.
         probes: fitted on them, the best first.
-        split: rows to learn from, and rows to validate on.
+        partition: which images are learned from, and which validate.
         recipe: how to train.
         run: see `finetune`.
 
     Raises:
         TrainingError: as `finetune`.
     """
-    inside, outside = split
+    training, validation = examples.of(partition.training), examples.of(partition.validation)
+    fitted = {
+        each.classifier: probe.refit(each, embedding[partition.training], training.labels)
+        for each in probes
+    }
     untouched = copy.deepcopy(network.module.state_dict())
     if recipe.strategy is not Strategy.SCRATCH:
         # A margin's scale is arbitrary, and cross-entropy would begin with unlearning it.
-        logistic = next(each for each in probes if each.classifier is Classifier.LOGISTIC)
-        head = probe.refit(logistic, embedding[inside], examples.labels[inside])
-        heads.fold(network.module, head)
-    training, validation = examples.of(inside), examples.of(outside)
+        heads.fold(network.module, fitted[Classifier.LOGISTIC])
     history = finetune(network, training, validation, recipe, run)
-    tuning = Tuning(
-        history,
-        training,
-        features.logits(network, validation.crops).astype(np.float64),
-        score(probes[0].held_out[outside], validation.labels),
-    )
+    answers = fitted[probes[0].classifier].logits(embedding[partition.validation])
+    tuning = Tuning(history, training, partition, score(answers, validation.labels))
     if not tuning.better:
         network.module.load_state_dict(untouched)
     return tuning

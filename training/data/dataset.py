@@ -9,8 +9,10 @@ from pathlib import Path
 class Split(StrEnum):
     """What an image is for.
 
-    `TRAIN` fits weights, `VALIDATION` chooses among models, `CALIBRATION` fits what makes
-    probabilities honest, and `TEST` is looked at once, for the report.
+    Where a network is trained, `TRAIN` fits its weights, `VALIDATION` chooses its epoch, and
+    between it and a linear classifier, and `CALIBRATION` fits what makes its probabilities
+    honest. A linear classifier alone is cross-validated, and learns from these three. `TEST` is
+    looked at once, for the report.
     """
 
     TRAIN = "train"

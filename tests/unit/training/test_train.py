@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
+from scipy.stats import betabinom
 from sklearn.linear_model import LogisticRegression
 
 from models.bundle import Bundle
@@ -21,13 +23,16 @@ from service.settings import Settings
 from training import probe
 from training.calibrate import fit_temperature
 from training.data.crops import crops
+from training.data.dataset import Sample, Split
 from training.data.preparation import prepare
+from training.partition import partition
 from training.recipe import Recipe, Strategy
 from training.request import Training
 from training.train import Trained, train
 
 CLASSES = 4
 PROBE = Recipe(strategy=Strategy.PROBE)
+FINETUNE = Recipe(strategy=Strategy.FINETUNE, epochs=12, rate=3e-3)
 IMAGES = 240
 
 
@@ -169,21 +174,85 @@ def test_photos_that_are_not_there_are_an_error(tmp_path: Path, repository: Repo
         train(Training(tmp_path / "photos", "lenet5", "none"), repository, lambda _: None)
 
 
-def test_a_fine_tuned_network_is_published_where_it_is_better(
-    parity: Path, repository: Repository, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def tuned(
+    parity: Path, repository: Repository, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Trained, list[str]]:
+    """A network that is better than its probe, and what was said."""
     lines: list[str] = []
-    probed = train(Training(parity, "lenet5", "none", PROBE, "probed"), repository, lines.append)
-    recipe = Recipe(strategy=Strategy.FINETUNE, epochs=12, rate=3e-3)
-    request = Training(parity, "lenet5", "none", recipe, "tuned", run=tmp_path)
-    tuned = train(request, repository, lines.append)
+    run = tmp_path_factory.mktemp("run")
+    found = train(
+        Training(parity, "lenet5", "none", FINETUNE, "tuned", run=run), repository, lines.append
+    )
+    return found, lines
 
-    page = (tuned.bundle.directory / "report.html").read_text(encoding="utf-8")
+
+def test_a_fine_tuned_network_is_published_where_it_is_better(
+    parity: Path, repository: Repository, tuned: tuple[Trained, list[str]]
+) -> None:
+    request = Training(parity, "lenet5", "none", PROBE, "probed")
+    probed = train(request, repository, lambda _: None)
+    found, lines = tuned
+
+    page = (found.bundle.directory / "report.html").read_text(encoding="utf-8")
     outcome = next(line for line in lines if line.endswith("the trained network is published."))
     assert outcome in page
-    assert tuned.test.calibrated.top1 > probed.test.calibrated.top1
-    command = tuned.bundle.manifest.provenance.created_by
+    assert found.test.calibrated.top1 > probed.test.calibrated.top1
+    command = found.bundle.manifest.provenance.created_by
     assert "--strategy finetune --epochs 12 --rate 0.003" in command
+
+
+def test_the_sets_of_a_fine_tuned_network_hold_as_much_as_they_promise(
+    tuned: tuple[Trained, list[str]],
+) -> None:
+    found, lines = tuned
+    calibrated = 45  # half of a fifth of 450
+    assert any(line.endswith(f"{calibrated} others calibrate it") for line in lines)
+    images = 150
+
+    # How many test images a set covers, over calibration and test: Angelopoulos & Bates 2021,
+    # "A gentle introduction to conformal prediction", appendix C.
+    for coverage in (0.8, 0.9, 0.95):
+        for method, fitted_on in (("lac", calibrated), ("raps", calibrated - calibrated // 5)):
+            place = int(np.ceil((fitted_on + 1) * coverage))
+            law = betabinom(images, place, fitted_on + 1 - place)
+            reached = found.bundle.manifest.metrics[f"coverage_{method}_{coverage:g}"]
+            assert round(reached * images) >= law.ppf(0.001)
+
+
+def test_a_users_calibration_images_calibrate_the_network(
+    parity: Path, repository: Repository, tmp_path: Path
+) -> None:
+    files = sorted(parity.glob("train/*/*.png"), key=lambda file: int(file.stem))
+    splits = (["train"] * 7 + ["validation", "calibration", "test"]) * len(files)
+    table = tmp_path / "digits.csv"
+    rows = [
+        f"{file},{file.parent.name},{split}\n" for file, split in zip(files, splits, strict=False)
+    ]
+    table.write_text("".join(["path,label,split\n", *rows]), encoding="utf-8")
+    lines: list[str] = []
+
+    request = Training(table, "lenet5", "none", FINETUNE, "own", run=tmp_path / "run")
+    found = train(request, repository, lines.append)
+
+    assert any(line.endswith("the trained network is published.") for line in lines)
+    own = prepare(table, seed=0).dataset.of(Split.CALIBRATION)
+    assert {str(sample.file) for sample in own} <= {str(file) for file in files[8::10]}
+    assert _temperature(found) == pytest.approx(
+        fit_temperature(_answers(found, own), np.array([sample.label for sample in own])), rel=1e-4
+    )
+
+
+def _temperature(found: Trained) -> float:
+    calibration = found.bundle.manifest.calibration
+    assert calibration is not None
+    return calibration.temperature
+
+
+def _answers(found: Trained, samples: Sequence[Sample]) -> npt.NDArray[np.float32]:
+    """The logits of what serves."""
+    session = open_graph(found.bundle, Graph.MODEL, choose(Provider.CPU))
+    return session.run({"image": crops(samples, found.bundle.manifest.preprocessing)})["logits"]
 
 
 def test_what_the_advisor_chooses_is_done_and_can_be_repeated(
@@ -299,20 +368,16 @@ def test_what_costs_more_than_allowed_is_not_published(
 def test_a_fine_tuned_network_is_calibrated_on_its_rounded_answers(
     parity: Path, repository: Repository, tmp_path: Path
 ) -> None:
-    recipe = Recipe(strategy=Strategy.FINETUNE, epochs=12, rate=3e-3)
     lines: list[str] = []
     request = Training(
-        parity, "lenet5", "none", recipe, "tuned_int8", run=tmp_path, precision=Precision.INT8
+        parity, "lenet5", "none", FINETUNE, "tuned_int8", run=tmp_path, precision=Precision.INT8
     )
     found = train(request, repository, lines.append)
     assert any(line.endswith("the trained network is published.") for line in lines)
 
     data = prepare(parity, seed=0)
-    labels = np.array([sample.label for sample in data.learning])
-    _, validation = probe.folds(labels, data.learning_groups, seed=0)[0]
-    images = crops(data.learning, found.bundle.manifest.preprocessing)
-    session = open_graph(found.bundle, Graph.MODEL, choose(Provider.CPU))
-    logits = session.run({"image": images[validation]})["logits"]
-    own = found.bundle.manifest.calibration
-    assert own is not None
-    assert own.temperature == pytest.approx(fit_temperature(logits, labels[validation]), rel=1e-4)
+    labels, groups = data.learning_labels, data.learning_groups
+    fold, *_ = probe.folds(labels, groups, seed=0)
+    rows = partition([None] * len(labels), labels, groups, fold, seed=0).calibration
+    logits = _answers(found, [data.learning[row] for row in rows])
+    assert _temperature(found) == pytest.approx(fit_temperature(logits, labels[rows]), rel=1e-4)

@@ -7,6 +7,7 @@ import pytest
 
 from training.history import Epoch, History
 from training.learning.batches import Examples
+from training.partition import Partition
 from training.recipe import Metric
 from training.score import Score
 from training.tuning import Tuning
@@ -21,8 +22,9 @@ def tuning(
         for number, (loss, accuracy) in enumerate(validation)
     )
     history = History(metric, epochs, soup=soup)
+    partition = Partition(np.arange(0), np.arange(40), np.arange(40, 80))
     nothing = Examples(np.zeros((0, 8, 8, 3), np.uint8), np.zeros(0, np.int64))
-    return Tuning(history, nothing, np.zeros((40, 3)), Score(0.5, 0.8, 0.8))
+    return Tuning(history, nothing, partition, Score(0.5, 0.8, 0.8))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from training.history import Epoch, History
 from training.learning.batches import Examples
 from training.learning.rate_finder import Sweep
+from training.partition import Partition
 from training.recipe import Metric, Recipe
 from training.report.lesson import EPOCHS, IMAGES, Lesson, contact_sheet, lesson
 from training.score import Score
@@ -27,7 +28,9 @@ def shown(examples: Examples, sweep: Sweep | None) -> Lesson:
     epochs = [Epoch(0, math.nan, math.nan, Score(0.5, 0.8, 0.8))]
     epochs += [Epoch(n, 1 / n, 0.9, Score(0.4 / n, 0.9, 0.9)) for n in range(1, 4)]
     history = History(Metric.LOG_LOSS, tuple(epochs), sweep)
-    tuning = Tuning(history, examples, np.zeros((5, 2)), Score(0.6, 0.7, 0.7))
+    tuning = Tuning(
+        history, examples, Partition(*np.split(np.arange(10), [4, 8])), Score(0.6, 0.7, 0.7)
+    )
     return lesson(tuning, Recipe(), seed=0)
 
 
