@@ -21,6 +21,7 @@ from training import graphs, weights_file
 from training.backbones import Backbone, backbone
 from training.examples import example
 from training.instrument import Instrumented
+from training.learning.batches import Examples
 from training.randomize import randomize
 from training.zoo.accuracy import in_float64
 from training.zoo.problem import Problem
@@ -117,6 +118,14 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
         return Exported(chosen, network, directory)
 
     return export
+
+
+@pytest.fixture(scope="session")
+def enlarged_digits() -> Examples:
+    """scikit-learn's 1797 handwritten digits, 32 pixels wide."""
+    pixels, labels = load_digits(return_X_y=True)
+    grey = np.kron(pixels.reshape(-1, 8, 8) * 15, np.ones((4, 4))).astype(np.uint8)
+    return Examples(np.repeat(grey[..., None], 3, axis=3), labels.astype(np.int64))
 
 
 WritePhotos = Callable[[Path, Sequence[str], int], Path]

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 
 from training import diagnosis
 from training.backbones import backbone
@@ -19,22 +18,27 @@ from training.recipe import Recipe, Schedule, Strategy
 VALIDATION = 300
 
 
-def digits(images: int, *, parity: bool, wrong: float) -> tuple[Examples, Examples]:
-    """scikit-learn's digits, or whether they are odd, a share of the labels drawn at random."""
+def drawn(
+    digits: Examples, images: int, *, parity: bool, wrong: float
+) -> tuple[Examples, Examples]:
+    """So many digits, or whether they are odd, a share of the labels at random; and others."""
     random = np.random.default_rng(0)
-    pixels, labels = load_digits(return_X_y=True)
-    order = random.permutation(len(labels))[: VALIDATION + images]
-    pixels, labels = pixels[order], (labels[order] % 2 if parity else labels[order])
-    drawn = random.random(len(labels)) < wrong
-    labels = np.where(drawn, random.integers(10, size=len(labels)), labels)
-    grey = np.kron(pixels.reshape(-1, 8, 8) * 15, np.ones((4, 4))).astype(np.uint8)
-    examples = Examples(np.repeat(grey[..., None], 3, axis=3), labels.astype(np.int64))
-    rows = np.arange(len(labels))
+    some = digits.of(random.permutation(len(digits.labels))[: VALIDATION + images])
+    labels = some.labels % 2 if parity else some.labels
+    noisy = random.random(len(labels)) < wrong
+    labels = np.where(noisy, random.integers(10, size=len(labels)), labels)
+    examples, rows = Examples(some.crops, labels), np.arange(len(labels))
     return examples.of(rows[VALIDATION:]), examples.of(rows[:VALIDATION])
 
 
 def run(
-    name: str, images: int, *, parity: bool = False, wrong: float = 0.0, **recipe: Any
+    digits: Examples,
+    name: str,
+    images: int,
+    *,
+    parity: bool = False,
+    wrong: float = 0.0,
+    **recipe: Any,
 ) -> History:
     """Train a network from scratch on so many digits."""
     torch.manual_seed(0)
@@ -42,7 +46,7 @@ def run(
     classes = 2 if parity else 10
     network = Instrumented(chosen.build(classes), chosen, chosen.preprocessing).eval()
     whole = Recipe(strategy=Strategy.SCRATCH, augment=("none",), **recipe)
-    return finetune(network, *digits(images, parity=parity, wrong=wrong), whole, Run())
+    return finetune(network, *drawn(digits, images, parity=parity, wrong=wrong), whole, Run())
 
 
 @pytest.mark.parametrize(
@@ -73,13 +77,15 @@ def run(
         (diagnosis.GOOD, {"name": "lenet5", "images": 1000, "epochs": 10, "rate": 1e-3}),
     ],
 )  # fmt: skip
-def test_a_run_of_each_kind_gets_its_name(expected: Diagnosis, made: dict[str, Any]) -> None:
-    assert diagnose(run(**made)) == expected
+def test_a_run_of_each_kind_gets_its_name(
+    expected: Diagnosis, made: dict[str, Any], enlarged_digits: Examples
+) -> None:
+    assert diagnose(run(enlarged_digits, **made)) == expected
 
 
-def test_a_few_epochs_say_nothing() -> None:
-    assert diagnose(run("lenet5", 100, epochs=4, rate=1e-3)) is None
+def test_a_few_epochs_say_nothing(enlarged_digits: Examples) -> None:
+    assert diagnose(run(enlarged_digits, "lenet5", 100, epochs=4, rate=1e-3)) is None
 
 
-def test_weights_that_diverged_are_no_curve() -> None:
-    assert diagnose(run("lenet5", 100, epochs=9, rate=1e9)) is None
+def test_weights_that_diverged_are_no_curve(enlarged_digits: Examples) -> None:
+    assert diagnose(run(enlarged_digits, "lenet5", 100, epochs=9, rate=1e9)) is None

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from sklearn.metrics import balanced_accuracy_score
 
 from models.errors import TrainingError
@@ -28,13 +27,11 @@ State = dict[str, torch.Tensor]
 
 
 @pytest.fixture(scope="module")
-def digits() -> tuple[Examples, Examples]:
-    """scikit-learn's handwritten digits, 32 pixels wide: to learn, and to validate."""
-    images, labels = load_digits(n_class=CLASSES, return_X_y=True)
-    grey = np.kron(images[:IMAGES].reshape(-1, 8, 8) * 15, np.ones((4, 4))).astype(np.uint8)
-    examples = Examples(np.repeat(grey[..., None], 3, axis=3), labels[:IMAGES].astype(np.int64))
-    rows = np.arange(IMAGES)
-    return examples.of(rows[rows % 4 > 0]), examples.of(rows[rows % 4 == 0])
+def digits(enlarged_digits: Examples) -> tuple[Examples, Examples]:
+    """Handwritten digits: to learn, and to validate."""
+    rows = np.flatnonzero(enlarged_digits.labels < CLASSES)[:IMAGES]
+    validating = np.arange(IMAGES) % 4 == 0
+    return enlarged_digits.of(rows[~validating]), enlarged_digits.of(rows[validating])
 
 
 def network(name: str) -> Instrumented:
