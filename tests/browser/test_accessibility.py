@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -42,6 +42,7 @@ def test_the_empty_page_breaks_no_rule(sized: Page) -> None:
     assert violations(sized) == []
 
 
+@pytest.mark.smoke
 def test_the_page_with_all_its_panels_breaks_no_rule(sized: Page, red: Path) -> None:
     sized.goto("/")
     sized.wait_for_selector("html[data-ready]")

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from service.settings import Settings
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 Serving = Callable[[Settings], AbstractContextManager[str]]
 
@@ -48,6 +48,7 @@ def test_a_service_that_was_not_asked_says_so(page: Page, fresh: str) -> None:
         expect(page.locator(f"#{tile}")).to_have_text("\N{EN DASH}")
 
 
+@pytest.mark.smoke
 def test_throughput_latency_and_failures_show_while_they_happen(page: Page, fresh: str) -> None:
     watch(page, fresh)
     ask(fresh, "red", 3)

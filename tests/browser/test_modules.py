@@ -14,7 +14,7 @@ from models.manifest import Preprocessing
 from models.preprocess import crop_box
 from service.core import heatmap
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 
 def call(page: Page, module: str, expression: str, argument: Any = None) -> Any:

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from service.core import heatmap
 from service.settings import Settings
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 Serving = Callable[[Settings], AbstractContextManager[str]]
 
@@ -57,6 +57,7 @@ def test_a_photo_that_is_dropped_or_pasted_is_answered(start: Page, red: Path, e
     expect(start.locator("#announcement")).to_contain_text("red,")
 
 
+@pytest.mark.smoke
 def test_a_photo_that_is_picked_is_ranked_as_the_api_ranks_it(
     start: Page, site: str, red: Path
 ) -> None:
@@ -191,6 +192,7 @@ def test_a_file_that_is_no_photo_is_told_in_words(
     complaints.clear()
 
 
+@pytest.mark.smoke
 def test_an_attack_shows_the_original_the_change_the_outcome_and_the_new_answer(
     start: Page, site: str, red: Path
 ) -> None:
@@ -351,6 +353,7 @@ def test_what_is_shown_is_from_the_latest_photo(start: Page, red: Path) -> None:
     expect(start.locator(".ranking li").first).to_contain_text("red")
 
 
+@pytest.mark.smoke
 def test_the_default_model_sees_a_cat_and_is_fooled(browser: Browser, serving: Serving) -> None:
     with serving(Settings(provider="cpu", threads=1)) as site:
         page = browser.new_page(base_url=site)

@@ -71,11 +71,8 @@ def test_float32_gradients_are_as_good_as_those_of_pytorch(exported: Export, nam
 
 
 @every_backbone
-@pytest.mark.parametrize("images", [slice(0, 1), slice(1, 3)], ids=["one", "two"])
-def test_gradients_in_double_precision_are_exact(
-    exported: Export, name: str, images: slice
-) -> None:
-    backbone = exported(name)
+def test_gradients_in_double_precision_are_exact(exported: Export, name: str) -> None:
+    backbone, images = exported(name), slice(0, 2)
     feeds = {
         key: values.astype(np.float64) for key, values in backbone.problem.of(images).feeds.items()
     }
