@@ -16,6 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _BACKGROUND_NICENESS = 10
+_MOST_NICE = 19
 
 
 class Room:
@@ -105,4 +106,6 @@ def yield_to_others() -> None:
     priority for each thread; elsewhere nothing changes.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BACKGROUND_NICENESS)
+        # Above the process's own niceness: to go below a niceness takes a privilege.
+        niceness = os.getpriority(os.PRIO_PROCESS, os.getpid()) + _BACKGROUND_NICENESS
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(niceness, _MOST_NICE))
