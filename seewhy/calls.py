@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from models.errors import InvalidRequest, ServerError
 from service.api.schemas import (
@@ -27,6 +27,7 @@ Image = str | Path | bytes
 """A photo: the path of its file, or the encoded bytes themselves."""
 
 Result = TypeVar("Result")
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class ClassifyOptions(TypedDict, total=False):
@@ -106,11 +107,7 @@ class Call(Generic[Result]):
 
 def classify(image: Image, options: ClassifyOptions) -> Call[Classification]:
     """One photo as a raw body."""
-    return Call(
-        "/classify",
-        lambda response: Classification.model_validate_json(response.content),
-        _raw(image, options, accept="application/json"),
-    )
+    return _numbers("/classify", Classification, image, options)
 
 
 def classify_many(
@@ -137,38 +134,34 @@ def classify_many(
 
 def explain(image: Image, options: ExplainOptions) -> Call[Explanation]:
     """One photo's saliency map, as numbers."""
-    return Call(
-        "/explain",
-        lambda response: Explanation.model_validate_json(response.content),
-        _raw(image, options, accept="application/json"),
-    )
+    return _numbers("/explain", Explanation, image, options)
 
 
 def heat_map(image: Image, options: ExplainOptions) -> Call[bytes]:
     """One photo with its saliency map drawn over it."""
-    return Call(
-        "/explain",
-        lambda response: response.content,
-        _raw(image, options, accept="image/png"),
-    )
+    return _picture("/explain", image, options)
 
 
 def robustness(image: Image, options: RobustnessOptions) -> Call[Robustness]:
     """How easily the answer for one photo is changed."""
-    return Call(
-        "/robustness",
-        lambda response: Robustness.model_validate_json(response.content),
-        _raw(image, options, accept="application/json"),
-    )
+    return _numbers("/robustness", Robustness, image, options)
 
 
 def adversarial(image: Image, options: RobustnessOptions) -> Call[bytes]:
     """One photo's crop, what a check does to it, and the outcome, side by side."""
+    return _picture("/robustness", image, options)
+
+
+def _numbers(path: str, answer: type[Answer], image: Image, options: Options) -> Call[Answer]:
     return Call(
-        "/robustness",
-        lambda response: response.content,
-        _raw(image, options, accept="image/png"),
+        path,
+        lambda response: answer.model_validate_json(response.content),
+        _raw(image, options, accept="application/json"),
     )
+
+
+def _picture(path: str, image: Image, options: Options) -> Call[bytes]:
+    return Call(path, lambda response: response.content, _raw(image, options, accept="image/png"))
 
 
 def _raw(image: Image, options: Options, *, accept: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What tests of several rooms share."""
 
 import shutil
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -80,6 +81,19 @@ def _untuned() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SEEWHY_TUNE", "off")
         yield
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Finds a port of the loopback interface on which nobody listens."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            number: int = probe.getsockname()[1]
+            return number
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -38,13 +38,18 @@ CLASSIFY = 'route="/classify"'
 RATE = "$__rate_interval"
 
 
-def quantiles(selector: str) -> dict[str, str]:
-    """The 50th, 95th and 99th percentile of a stage."""
+def quantiles(histogram: str, percents: tuple[int, ...]) -> dict[str, str]:
+    """Percentiles of a histogram: its name with `_bucket`, and a selector if need be."""
     return {
         f"p{percent}": f"histogram_quantile({percent / 100:g}, sum by (le) "
-        f"(rate(seewhy_stage_seconds_bucket{{{selector}}}[{RATE}])))"
-        for percent in (50, 95, 99)
+        f"(rate({histogram}[{RATE}])))"
+        for percent in percents
     }
+
+
+def stage_quantiles(selector: str) -> dict[str, str]:
+    """The 50th, 95th and 99th percentile of a stage."""
+    return quantiles(f"seewhy_stage_seconds_bucket{{{selector}}}", (50, 95, 99))
 
 
 OVERVIEW = Dashboard(
@@ -65,7 +70,7 @@ OVERVIEW = Dashboard(
             "percentunit",
             largest=1,
         ),
-        Panel("How long /classify takes", quantiles(f'{CLASSIFY}, stage="total"'), "s"),
+        Panel("How long /classify takes", stage_quantiles(f'{CLASSIFY}, stage="total"'), "s"),
         Panel(
             "Outcomes that are not ok",
             {
@@ -122,7 +127,7 @@ CAPACITY = Dashboard(
         Panel("Images waiting", {"{{model}} {{graph}}": "seewhy_queue_rows"}, "short"),
         Panel(
             "How long images wait",
-            quantiles('stage="queue"'),
+            stage_quantiles('stage="queue"'),
             "s",
         ),
         Panel(
@@ -195,11 +200,7 @@ QUALITY = Dashboard(
         ),
         Panel(
             "How sure the answers are",
-            {
-                f"p{percent}": f"histogram_quantile({percent / 100:g}, sum by (le) "
-                f"(rate(seewhy_confidence_ratio_bucket[{RATE}])))"
-                for percent in (5, 25, 50)
-            },
+            quantiles("seewhy_confidence_ratio_bucket", (5, 25, 50)),
             "percentunit",
             largest=1,
         ),
@@ -219,11 +220,7 @@ QUALITY = Dashboard(
         ),
         Panel(
             "How unlike the training images the images are (percentile)",
-            {
-                f"p{percent}": f"histogram_quantile({percent / 100:g}, sum by (le) "
-                f"(rate(seewhy_ood_percentile_bucket[{RATE}])))"
-                for percent in (50, 90, 99)
-            },
+            quantiles("seewhy_ood_percentile_bucket", (50, 90, 99)),
             "short",
             largest=100,
         ),

@@ -2,10 +2,9 @@
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -25,13 +24,6 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed"),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def rules(kind: str) -> dict[str, str]:
@@ -83,7 +75,7 @@ def test_every_alert_is_seen_to_fire() -> None:
 
 
 @pytest.fixture(scope="module")
-def service(calibrated_repository: Path) -> Iterator[str]:
+def service(calibrated_repository: Path, free_port: Callable[[], int]) -> Iterator[str]:
     """The address of a service that turns the third of three concurrent requests away."""
     port = free_port()
     program = (
@@ -99,7 +91,9 @@ def service(calibrated_repository: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def prometheus(service: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prometheus(
+    service: str, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[str]:
     """The address of a Prometheus that scrapes the service every second, with our rules."""
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     config = {

@@ -5,9 +5,9 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import venv
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
@@ -23,15 +23,10 @@ def stage(name: str) -> str:
     return next(part for part in text.split("\nFROM ") if f" AS {name}\n" in part)
 
 
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
-
-
 @pytest.mark.slow
-def test_its_commands_install_and_serve_without_torch(tmp_path: Path) -> None:
+def test_its_commands_install_and_serve_without_torch(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     bin_folder, copy = tmp_path / "venv" / "bin", tmp_path / "copy"
     venv.create(bin_folder.parent, with_pip=True)
     environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
@@ -54,7 +49,7 @@ def test_its_commands_install_and_serve_without_torch(tmp_path: Path) -> None:
 
     (check,) = re.findall(r"CMD (\[.+\])$", stage("serving").split("\nCMD ")[0], re.MULTILINE)
     (start,) = re.findall(r"^CMD (\[.+\])$", stage("serving"), re.MULTILINE)
-    environment["SEEWHY_PORT"] = str(port())
+    environment["SEEWHY_PORT"] = str(free_port())
     healthy = shlex.join(json.loads(check)).replace("8000", environment["SEEWHY_PORT"])
     command = [part.replace("0.0.0.0", "127.0.0.1") for part in json.loads(start)]  # noqa: S104
     server = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)

@@ -1,12 +1,12 @@
 """The state of a run after an epoch, so that it can be taken up again."""
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from models.durable import replacing
 from models.errors import TrainingError
 
 FILE = "checkpoint.pt"
@@ -20,12 +20,8 @@ def save(folder: Path, identity: str, state: dict[str, Any]) -> None:
         identity: says what is trained on what.
         state: tensors, numbers, strings, lists and dicts.
     """
-    part = folder / f"{FILE}.part"
-    with part.open("wb") as file:
-        torch.save({"identity": identity, "state": state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / FILE)
+    with replacing(folder / FILE) as temporary:
+        torch.save({"identity": identity, "state": state}, temporary)
 
 
 def load(folder: Path, identity: str) -> dict[str, Any] | None:

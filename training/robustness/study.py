@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.bundle import Bundle
+from models.durable import replacing
 from models.errors import DataError
 from models.golden import to_float
 from models.manifest import Graph
@@ -168,6 +169,5 @@ def _earlier(study: Study, file: Path) -> Result:
 
 
 def _write(file: Path, content: Result) -> None:
-    temporary = file.with_name(f"{file.name}.part")
-    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    temporary.replace(file)
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
