@@ -20,7 +20,7 @@ from service.runtime.providers import Provider, choose
 from service.runtime.session import open_session
 from training import graphs, weights_file
 from training.backbones import backbone
-from training.zoo.accuracy import CLASSES, Accuracy, in_float64, measure
+from training.zoo.accuracy import CLASSES, GradientAccuracy, in_float64, measure
 from training.zoo.check import random_network
 from training.zoo.problem import Problem
 
@@ -48,8 +48,8 @@ def main() -> None:
         )
 
 
-def accuracy(name: str, images: int) -> Accuracy:
-    """The errors of a backbone with random weights on fresh random images."""
+def accuracy(name: str, images: int) -> GradientAccuracy:
+    """The errors of a backbone's gradient, with random weights, on fresh random images."""
     chosen = backbone(name)
     network = random_network(chosen)
     problems = [
@@ -60,11 +60,10 @@ def accuracy(name: str, images: int) -> Accuracy:
         directory = Path(folder)
         built = graphs.build(network, chosen.layout, chosen.preprocessing.crop)
         weights_file.save(built, directory)
-        model, gradient = (
-            open_session(directory / graph.filename, choose(Provider.CPU))
-            for graph in (Graph.MODEL, Graph.GRADIENT)
-        )
-        return measure(problems, (network, in_float64(network)), chosen.layout, model, gradient)
+        session = open_session(directory / Graph.GRADIENT.filename, choose(Provider.CPU))
+        networks = (network, in_float64(network))
+        found = measure(problems, networks, chosen.layout, {Graph.GRADIENT: session})
+        return found.gradients[Graph.GRADIENT]
 
 
 if __name__ == "__main__":

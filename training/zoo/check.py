@@ -8,8 +8,9 @@ gradient has to be exact.
 import copy
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ import torch
 
 from models.golden import relative_l2
 from models.manifest import Graph
-from service.core.ports import Arrays
 from service.runtime.providers import Provider, choose
 from service.runtime.session import OnnxSession, open_session
 from training import float64, graphs, weights_file
@@ -25,7 +25,15 @@ from training.backbones import Backbone, backbone, parameters
 from training.examples import example
 from training.instrument import Instrumented
 from training.randomize import randomize
-from training.zoo.accuracy import BATCHES, CLASSES, Accuracy, in_float64, measure
+from training.zoo.accuracy import (
+    BATCHES,
+    CLASSES,
+    GRADIENTS,
+    Accuracy,
+    GradientAccuracy,
+    in_float64,
+    measure,
+)
 from training.zoo.problem import Problem
 
 REPEATS = 7
@@ -36,10 +44,11 @@ MEDIAN_RATIO = 2.0
 """Most that our median error may be of PyTorch's."""
 SIGNIFICANCE = 0.001
 """A smaller p-value is no chance, in a table of some tens of networks."""
-WORST_COSINE_LOSS = 1e-3
-"""More than ties alone can cost."""
+WORST_COSINE_LOSS = 1e-2
+"""Eight times what ties alone cost in benchmarks/results/gradient_cosine.md, 1200 images."""
 
-GRADIENTS = {Graph.GRADIENT: "input_gradient", Graph.CAM: "activation_gradients"}
+FLOAT64_BATCHES = (1, 3)
+"""The tests take 2; the largest networks' batches of 3 fill 12 GB."""
 
 Contestant = Callable[[], object]
 
@@ -48,14 +57,14 @@ Contestant = Callable[[], object]
 class Row:
     """What was found about one backbone; times in milliseconds at batch 1, sizes in MB.
 
-    `gradient64` is the larger relative L2 error of the two gradients of a float64 export.
+    `session_megabytes` is what the session of each graph takes of memory, `gradient64` the
+    largest relative L2 error of the gradients of a float64 export.
     """
 
     name: str
     parameters: int
     megabytes: float
-    model_megabytes: float
-    gradient_megabytes: float
+    session_megabytes: Mapping[Graph, float]
     accuracy: Accuracy
     gradient64: float
     forward_ms: float
@@ -66,22 +75,27 @@ class Row:
     @property
     def faults(self) -> list[str]:
         """The limits that this backbone breaks; not a number breaks any."""
-        found = self.accuracy
+        logits, exact = self.accuracy.logits, self.gradient64
         checks = {
-            f"logits: {found.logits:.1e} > {LOGITS:.0e}": found.logits <= LOGITS,
-            f"float64 gradient: {self.gradient64:.1e} > {FLOAT64_GRADIENT:.0e}": (
-                self.gradient64 <= FLOAT64_GRADIENT
-            ),
-            f"median error: {found.median_ratio:.1f} times PyTorch's": (
-                found.median_ratio <= MEDIAN_RATIO
-            ),
-            f"1 - cosine: {found.cosine_loss:.1e}, PyTorch's {found.torch_cosine_loss:.1e}, "
-            f"p = {found.cosine_p:.1e}": found.cosine_p >= SIGNIFICANCE,
-            f"1 - cosine: {found.worst_cosine_loss:.1e} at worst": (
-                found.worst_cosine_loss <= WORST_COSINE_LOSS
-            ),
+            f"logits: {logits:.1e} > {LOGITS:.0e}": logits <= LOGITS,
+            f"float64 gradient: {exact:.1e} > {FLOAT64_GRADIENT:.0e}": exact <= FLOAT64_GRADIENT,
         }
+        for graph, found in self.accuracy.gradients.items():
+            checks |= _gradient_checks(graph, found)
         return [fault for fault, holds in checks.items() if not holds]
+
+
+def _gradient_checks(graph: Graph, found: GradientAccuracy) -> dict[str, bool]:
+    return {
+        f"{graph}, median error: {found.median_ratio:.1f} times PyTorch's": (
+            found.median_ratio <= MEDIAN_RATIO
+        ),
+        f"{graph}, 1 - cosine: {found.cosine_loss:.1e}, PyTorch's {found.torch_cosine_loss:.1e}, "
+        f"p = {found.cosine_p:.1e}": found.cosine_p >= SIGNIFICANCE,
+        f"{graph}, 1 - cosine: {found.worst_cosine_loss:.1e} at worst": (
+            found.worst_cosine_loss <= WORST_COSINE_LOSS
+        ),
+    }
 
 
 def check(name: str) -> Row:
@@ -99,23 +113,19 @@ def check(name: str) -> Row:
     ]
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
-        weights_file.save(
-            graphs.build(network, chosen.layout, chosen.preprocessing.crop), directory
-        )
-        first = problems[0]
-        model, model_megabytes = _opened(directory, Graph.MODEL, {"image": first.pixels})
-        gradient, gradient_megabytes = _opened(directory, Graph.GRADIENT, first.feeds)
-        accuracy = measure(problems, (network, exact), chosen.layout, model, gradient)
-        times = _times(first, network, model, gradient)
+        models = graphs.build(network, chosen.layout, chosen.preprocessing.crop)
+        weights_file.save(models, directory)
+        sessions, memory = _open(directory, models, problems[0])
+        accuracy = measure(problems, (network, exact), chosen.layout, sessions)
+        times = _times(problems[0], network, sessions)
         megabytes = sum(file.stat().st_size for file in directory.iterdir()) / 1e6
     return Row(
         name=name,
         parameters=parameters(network.module),
         megabytes=megabytes,
-        model_megabytes=model_megabytes,
-        gradient_megabytes=gradient_megabytes,
+        session_megabytes=memory,
         accuracy=accuracy,
-        gradient64=_float64_error(chosen, network, exact, problems[BATCHES.index(3)]),
+        gradient64=_float64_error(chosen, network, exact, problems),
         **times,
     )
 
@@ -128,36 +138,42 @@ def random_network(chosen: Backbone) -> Instrumented:
     return network.requires_grad_(requires_grad=False)
 
 
-def _opened(directory: Path, graph: Graph, feeds: Arrays) -> tuple[OnnxSession, float]:
-    """A session on the CPU that has run once, and the memory that it took, in MB."""
-    before = resident_megabytes()
-    session = open_session(directory / graph.filename, choose(Provider.CPU))
-    session.run(feeds)
-    return session, resident_megabytes() - before
+def _open(
+    directory: Path, names: Iterable[Graph], problem: Problem
+) -> tuple[dict[Graph, OnnxSession], dict[Graph, float]]:
+    """A session of each graph, on the CPU, that has run once; the memory that each took, in MB."""
+    sessions, memory = {}, {}
+    for graph in names:
+        before = resident_megabytes()
+        session = open_session(directory / graph.filename, choose(Provider.CPU))
+        session.run(problem.feeds(graph, session.inputs))
+        sessions[graph] = session
+        memory[graph] = resident_megabytes() - before
+    return sessions, memory
 
 
 def _float64_error(
-    chosen: Backbone, network: Instrumented, exact: Instrumented, problem: Problem
+    chosen: Backbone, network: Instrumented, exact: Instrumented, problems: list[Problem]
 ) -> float:
     """Relative L2 of the gradients of a float64 export: of the formulas, not of rounding."""
     doubled = copy.deepcopy(network).double()
     models = graphs.build(doubled, chosen.layout, chosen.preprocessing.crop)
-    truth = problem.solve(exact, chosen.layout)
     errors = []
-    for graph, output in GRADIENTS.items():
-        if graph in models:
-            taken = {value.name for value in models[graph].graph.inputs}
-            feeds = {k: v.astype(np.float64) for k, v in problem.feeds.items() if k in taken}
-            found = float64.run(models[graph], feeds)[output]
-            errors.append(relative_l2(found, truth[output]))
+    for batch in FLOAT64_BATCHES:
+        problem = problems[BATCHES.index(batch)]
+        truth = problem.solve(exact, chosen.layout)
+        for graph in GRADIENTS.keys() & models.keys():
+            inputs = [value.name or "" for value in models[graph].graph.inputs]
+            feeds = {k: v.astype(np.float64) for k, v in problem.feeds(graph, inputs).items()}
+            found = float64.run(models[graph], feeds)[GRADIENTS[graph]]
+            errors.append(relative_l2(found, truth[GRADIENTS[graph]]))
     return float(np.max(errors))
 
 
 def _times(
-    problem: Problem, network: Instrumented, model: OnnxSession, gradient: OnnxSession
+    problem: Problem, network: Instrumented, sessions: Mapping[Graph, OnnxSession]
 ) -> dict[str, float]:
     """The least of several times, in milliseconds: other programs only add to them."""
-    pixels, feeds = problem.pixels, problem.feeds
 
     def torch_forward() -> None:
         with torch.inference_mode():
@@ -167,10 +183,14 @@ def _times(
         image = problem.image.clone().requires_grad_()
         torch.autograd.grad(network(image).logits, image, problem.cotangent)
 
-    contestants: dict[str, Contestant] = {
-        "forward_ms": lambda: model.run({"image": pixels}),
+    def served(graph: Graph) -> Contestant:
+        session = sessions[graph]
+        return partial(session.run, problem.feeds(graph, session.inputs))
+
+    contestants = {
+        "forward_ms": served(Graph.MODEL),
         "torch_forward_ms": torch_forward,
-        "gradient_ms": lambda: gradient.run(feeds),
+        "gradient_ms": served(Graph.GRADIENT),
         "torch_gradient_ms": torch_gradient,
     }
     taken: dict[str, list[float]] = {name: [] for name in contestants}

@@ -1,11 +1,13 @@
 """A random batch, what is asked of each image, and autograd's answer."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from models.manifest import Graph
 from training.backbones import Backbone, Layout
 from training.examples import example
 from training.golden import gradient, to_grid
@@ -40,10 +42,12 @@ class Problem:
         """The same for some of the images."""
         return Problem(*(tensor[images] for tensor in vars(self).values()))
 
-    @property
-    def feeds(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Every input of the graphs that take floats."""
-        return {name: tensor.numpy() for name, tensor in vars(self).items()}
+    def feeds(self, graph: Graph, names: Iterable[str]) -> dict[str, npt.NDArray[np.generic]]:
+        """The inputs of a graph by name; `model.onnx` takes bytes, all others floats."""
+        given = {name: tensor.numpy() for name, tensor in vars(self).items()}
+        if graph is Graph.MODEL:
+            given["image"] = self.pixels
+        return {name: given[name] for name in names}
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:

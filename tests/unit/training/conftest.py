@@ -23,7 +23,7 @@ from training.examples import example
 from training.instrument import Instrumented
 from training.learning.batches import Examples
 from training.randomize import randomize
-from training.zoo.accuracy import in_float64
+from training.zoo.accuracy import GRADIENTS, in_float64
 from training.zoo.problem import Problem
 
 CLASSES = 37
@@ -79,8 +79,7 @@ class Exported:
     @property
     def gradients(self) -> list[tuple[Graph, str]]:
         """The graphs with a backward pass, each with its gradient's name."""
-        both = {Graph.GRADIENT: "input_gradient", Graph.CAM: "activation_gradients"}
-        return [(graph, key) for graph, key in both.items() if graph in self.sessions]
+        return [(graph, key) for graph, key in GRADIENTS.items() if graph in self.sessions]
 
     @cache  # noqa: B019 - it lives as long as the session
     def run(self, graph: Graph) -> dict[str, Floats]:
@@ -94,8 +93,7 @@ class Exported:
 
     def _run(self, graph: Graph, images: slice) -> dict[str, Floats]:
         session, problem = self.sessions[graph], self.problem.of(images)
-        given = {"image": problem.pixels} if graph is Graph.MODEL else problem.feeds
-        outputs = session.run({name: given[name] for name in session.inputs})
+        outputs = session.run(problem.feeds(graph, session.inputs))
         return {name: output.astype(np.float64) for name, output in outputs.items()}
 
 

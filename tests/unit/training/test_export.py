@@ -1,8 +1,11 @@
 """From a backbone to a published bundle."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import pytest
 import torch
@@ -14,6 +17,7 @@ from models.bundle import Bundle
 from models.errors import ExportError, GoldenMismatch, WeightsError
 from models.manifest import Graph
 from models.repository import Repository
+from training import golden as training_golden
 from training.backbones import backbone
 from training.export import Export, check, export, read_labels
 
@@ -184,6 +188,21 @@ def test_a_graph_that_computes_something_else_is_caught(
     fields = bundle.manifest.model_dump(exclude={"sha256"})
     with pytest.raises(GoldenMismatch, match=rf"{output}"):
         check(bundles.write_manifest(tmp_path, fields))
+
+
+def test_a_bundle_whose_graphs_are_wrong_is_not_published(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, labels: Path
+) -> None:
+    def elsewhere(*network: Any, **options: Any) -> Mapping[str, npt.NDArray[np.generic]]:
+        arrays = training_golden.golden(*network, **options)
+        return {**arrays, "logits": arrays["logits"] + 1}
+
+    monkeypatch.setattr("training.export.golden", elsewhere)
+
+    with pytest.raises(GoldenMismatch, match="logits"):
+        export(Export("lenet5", "none", labels, "pets"), Repository(tmp_path))
+
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

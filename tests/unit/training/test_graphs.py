@@ -6,17 +6,23 @@ judged beside PyTorch's own in float32, and the formulas by graphs in double pre
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from models.golden import cosine, relative_l2
-from training import float64
+from models.manifest import Graph
+from service.runtime.providers import Provider, choose
+from service.runtime.session import open_session
+from training import float64, weights_file
 from training.zoo.accuracy import median_ratio
 
 Exported = Any
 Export = Callable[[str], Exported]
+Floats = npt.NDArray[np.float64]
 
 TIES = 2e-5
 """How much cosine may lie between the medians of two float32 programs on six images: twice what
@@ -73,12 +79,27 @@ def test_float32_gradients_are_as_good_as_those_of_pytorch(exported: Export, nam
 @every_backbone
 def test_gradients_in_double_precision_are_exact(exported: Export, name: str) -> None:
     backbone, images = exported(name), slice(0, 2)
-    feeds = {
-        key: values.astype(np.float64) for key, values in backbone.problem.of(images).feeds.items()
-    }
     for graph, key in backbone.gradients:
-        model = backbone.float64_graphs[graph]
-        found = float64.run(model, {value.name: feeds[value.name] for value in model.graph.inputs})
+        found = float64.run(backbone.float64_graphs[graph], in_double(backbone, graph, images))
         for output in ("logits", key):
             expected = backbone.exact[output][images]
             assert relative_l2(found[output], expected) <= 1e-9, (graph, output)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize("name", ["mlp", "linear"])  # ONNX Runtime has no float64 convolution
+def test_onnx_runtime_computes_exact_gradients_in_double_precision(
+    exported: Export, tmp_path: Path, name: str, batch: int
+) -> None:
+    backbone, images = exported(name), slice(0, batch)
+    weights_file.save({g: m.clone() for g, m in backbone.float64_graphs.items()}, tmp_path)
+    for graph, key in backbone.gradients:
+        session = open_session(tmp_path / graph.filename, choose(Provider.CPU))
+        found = session.run(in_double(backbone, graph, images))[key]
+        assert relative_l2(found, backbone.exact[key][images]) <= 1e-9
+
+
+def in_double(backbone: Exported, graph: Graph, images: slice) -> dict[str, Floats]:
+    inputs = [value.name for value in backbone.float64_graphs[graph].graph.inputs]
+    feeds = backbone.problem.of(images).feeds(graph, inputs)
+    return {name: values.astype(np.float64) for name, values in feeds.items()}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from training.zoo.accuracy import Accuracy
+from models.manifest import Graph
+from training.zoo.accuracy import Accuracy, GradientAccuracy
 from training.zoo.check import Row
 
 
@@ -13,16 +14,19 @@ def good() -> Row:
         name="some_net",
         parameters=1_000_000,
         megabytes=4.1,
-        model_megabytes=6.0,
-        gradient_megabytes=9.0,
+        session_megabytes={Graph.MODEL: 6.0, Graph.GRADIENT: 9.0},
         accuracy=Accuracy(
             logits=2e-7,
             spread=0.3,
-            median_ratio=0.9,
-            cosine_loss=1e-6,
-            torch_cosine_loss=1e-6,
-            worst_cosine_loss=1e-5,
-            cosine_p=0.5,
+            gradients={
+                Graph.GRADIENT: GradientAccuracy(
+                    median_ratio=0.9,
+                    cosine_loss=1e-6,
+                    torch_cosine_loss=1e-6,
+                    worst_cosine_loss=1e-5,
+                    cosine_p=0.5,
+                )
+            },
         ),
         gradient64=3e-15,
         forward_ms=2.0,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.zoo.accuracy import ImageErrors, in_float64, median_ratio, summarize
+from training.zoo.accuracy import ImageErrors, in_float64, median_ratio, spread, summarize
 
 
 def test_the_median_ratio_is_taken_image_by_image() -> None:
@@ -18,13 +18,24 @@ def test_the_median_ratio_is_taken_image_by_image() -> None:
 
 
 def test_the_spread_is_what_depends_on_the_image() -> None:
-    logits = np.array([[3.0, 4.0], [3.0, -4.0]])
-    ours = [ImageErrors(median=1e-8, cosine_loss=1e-5)] * 2
-    theirs = [ImageErrors(median=2e-8, cosine_loss=2e-5)] * 2
+    assert spread(np.array([[3.0, 4.0], [3.0, -4.0]])) == pytest.approx(0.8)
 
-    found = summarize(1e-7, logits, ours, theirs)
 
-    assert found.spread == pytest.approx(0.8)
+def test_cosines_are_summed_up_by_their_medians_and_the_worst() -> None:
+    ours = [ImageErrors(median=1e-8, cosine_loss=loss) for loss in (1e-5, 4e-5, 2e-5)]
+    theirs = [ImageErrors(median=2e-8, cosine_loss=loss) for loss in (3e-5, 5e-5, 3e-6)]
+
+    found = summarize(ours, theirs)
+
+    assert found.cosine_loss == 2e-5
+    assert found.torch_cosine_loss == 3e-5
+    assert found.worst_cosine_loss == 4e-5
+
+
+def test_cosines_that_differ_by_a_rounding_do_not_differ() -> None:
+    ours, theirs = ([ImageErrors(1e-8, loss)] * 24 for loss in (2e-15, 1e-15))
+
+    assert summarize(ours, theirs).cosine_p == 1
 
 
 def test_the_judge_of_hard_sigmoid_is_exact_in_float64() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from training.backbones import ZOO
+from training.zoo.__main__ import main
 from training.zoo.check import Row
 from training.zoo.table import table
 
@@ -27,6 +28,21 @@ def test_the_committed_table_has_every_backbone_of_the_zoo() -> None:
     listed = re.findall(r"^\| (\w+) \| [\d.]+M", page, re.MULTILINE)
 
     assert listed == [backbone.name for backbone in ZOO]
+
+
+def test_the_command_fails_where_a_backbone_does(
+    good: Row, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {"good": good, "off": replace(good, name="off", gradient64=2e-9)}
+    monkeypatch.setattr("training.zoo.__main__._in_own_process", rows.__getitem__)
+
+    assert main(["good"]) == 0
+    assert main(["good", "off"]) == 1
+    assert main(["absent", "good"]) == 1
+
+    printed = capsys.readouterr()
+    assert "off: float64 gradient: 2.0e-09" in printed.err
+    assert "absent: KeyError" in printed.err
 
 
 @pytest.mark.slow
