@@ -27,7 +27,7 @@ from models.manifest import (
     Tolerances,
 )
 from models.repository import Repository
-from service.runtime.loading import open_graph
+from service.runtime import loading
 from service.runtime.providers import Provider, choose
 from training import graphs, weights_file
 from training import weights as weights_source
@@ -97,7 +97,7 @@ def export(request: Export, repository: Repository) -> Bundle:
             "provenance": provenance,
         }
         staged = write(network, chosen, Path(folder), fields, seed=request.seed)
-        check(staged)
+        loading.check(staged, choose(Provider.CPU))
         return repository.publish(staged.directory)
 
 
@@ -152,17 +152,6 @@ def check_name(name: str) -> None:
     """
     if not re.fullmatch(NAME_PATTERN, name):
         raise ExportError(f"--name {name!r} is no name for a bundle: use a-z, 0-9, '_', '.', '-'")
-
-
-def check(bundle: Bundle) -> None:
-    """Run every graph on the CPU and hold it against the golden outputs.
-
-    Raises:
-        GoldenMismatch: a graph does not compute what PyTorch does.
-    """
-    device = choose(Provider.CPU)
-    for graph in bundle.manifest.graphs:
-        open_graph(bundle, graph, device)
 
 
 def read_labels(path: Path | None, classes: int | None) -> tuple[str, ...]:

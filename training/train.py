@@ -12,6 +12,8 @@ from models.manifest import Provenance
 from models.reference import REFERENCE
 from models.repository import Repository
 from service.core.robustness.evaluation import hold, requirement
+from service.runtime import loading
+from service.runtime.providers import Provider, choose
 from training import export, reference
 from training.backbones import parameters
 from training.data.dataset import Split
@@ -65,7 +67,7 @@ def publish(learned: Learned, repository: Repository, say: Say) -> Trained:
         staged = export.write(
             learned.network, learned.backbone, Path(folder), fields, seed=request.seed
         )
-        export.check(staged)
+        loading.check(staged, choose(Provider.CPU))
         test = read(learned.data.dataset.of(Split.TEST), learned.backbone)
         served = serve(staged, learned, test, say)
         examined = _examine(served, test)

@@ -1,10 +1,11 @@
 """Weights for a backbone: a library's own, a file's, a package's, or none."""
 
+import io
 import logging
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -103,9 +104,10 @@ def _from_hub(backbone: Backbone) -> Weights:
         if backbone.source is Source.TORCHVISION:
             chosen = torchvision.models.get_model_weights(backbone.key).DEFAULT
             # torchvision renames and drops tensors of old files while it builds.
-            module = torchvision.models.get_model(
-                backbone.key, weights=chosen, progress=False, **dict(backbone.options)
-            )
+            with redirect_stdout(io.StringIO()):  # where it tells of its download
+                module = torchvision.models.get_model(
+                    backbone.key, weights=chosen, progress=False, **dict(backbone.options)
+                )
             return Weights(module.state_dict(), f"torchvision {chosen}", "not stated")
         if backbone.source is Source.TIMM:
             config = pretrained_config(backbone.key)
@@ -159,9 +161,12 @@ def _from_file(path: Path) -> Weights:
         raise WeightsError(
             f"there is no file {path}; --weights also takes default, package and none"
         ) from error
-    # torch.load raises UnpicklingError, EOFError, RuntimeError …, by what is wrong inside.
+    # torch.load raises UnpicklingError, EOFError, KeyError …, by what is wrong inside.
     except Exception as error:
-        raise WeightsError(f"{path} is not a state dict: {_one_line(error)}") from error
+        raise WeightsError(
+            f"{path} is not a state dict that can be read ({type(error).__name__}: "
+            f"{_one_line(error)}); --weights takes .pth and .safetensors files"
+        ) from error
     return Weights(_state_dict(state, path), path.name, "not stated")
 
 

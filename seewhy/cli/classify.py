@@ -67,7 +67,9 @@ def classify(
         model=model, version=version,
     )  # fmt: skip
     outcomes = asyncio.run(
-        _classified(files, asked, settings(repository=repository, provider=provider))
+        _classified(
+            files, asked, settings(repository=repository, provider=provider, default_model=model)
+        )
     )
     show = _print_json if as_json else _print_table
     show(files, outcomes)

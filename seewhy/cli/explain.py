@@ -73,7 +73,7 @@ def explain(
         method=method, target=target, against=against, model=model, version=version
     )
     parameters = _parameters(parameter or [])
-    within = settings(repository=repository, provider=provider)
+    within = settings(repository=repository, provider=provider, default_model=model)
     output.write_bytes(asyncio.run(_heat_map(file, asked, parameters, within)))
 
 

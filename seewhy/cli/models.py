@@ -16,6 +16,8 @@ from seewhy.cli.epilog import epilog
 from seewhy.cli.exit_codes import ExitCode
 from seewhy.cli.options import RepositoryOption, RobustOption, VersionOption, settings
 from service.core.robustness import evaluation
+from service.runtime import loading
+from service.runtime.providers import Provider, choose
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model.")]
 
@@ -90,12 +92,15 @@ def publish(
 ) -> None:
     """Add a bundle and make it current.
 
-    What attacks leave of its accuracy is what its manifest says, as train or
-    attack --record measured it.
+    Its graphs are run first, and have to compute what its golden outputs say. What attacks leave
+    of its accuracy is what its manifest says, as train or attack --record measured it.
     """
     target = _repository(repository)
+    found = bundles.read(bundle)
     required = [evaluation.requirement(each) for each in min_robust_accuracy or []]
-    evaluation.hold(bundles.read(bundle).manifest.metrics, required, str(bundle))
+    evaluation.hold(found.manifest.metrics, required, str(bundle))
+    bundles.verify(found)
+    loading.check(found, choose(Provider.CPU))
     print(f"{target.publish(bundle)} is published in {target.root} and current; {RUNNING}")
 
 

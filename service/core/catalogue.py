@@ -178,5 +178,8 @@ def default_model(repository: Repository) -> str:
         return DEFAULT_NAME
     if len(names) == 1:
         return names[0]
-    listed = ", ".join(names) or "none"
-    raise BundleNotFound(f"say which model is the default one; the repository has: {listed}")
+    if not names:
+        raise BundleNotFound(f"there is no bundle in the repository {repository.root}")
+    raise BundleNotFound(
+        f"name the default model (SEEWHY_DEFAULT_MODEL); the repository has: {', '.join(names)}"
+    )

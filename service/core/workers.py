@@ -1,5 +1,6 @@
 """A pool of threads with a bounded backlog."""
 
+import logging
 import os
 import sys
 import threading
@@ -11,6 +12,8 @@ from typing import ParamSpec, TypeVar
 from models.errors import NotReady
 from service.core.admission import Backlog
 from service.core.demand import Demand
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -103,9 +106,14 @@ def yield_to_others() -> None:
     """Make the calling thread, and those it will start, give way to the other threads.
 
     It lets explanations use the cores that classification leaves idle. Only Linux has a
-    priority for each thread; elsewhere nothing changes.
+    priority for each thread; elsewhere nothing changes. Where a sandbox forbids it, a warning
+    says so: an answer matters more than its priority.
     """
-    if sys.platform == "linux":
-        # Above the process's own niceness: to go below a niceness takes a privilege.
-        niceness = os.getpriority(os.PRIO_PROCESS, os.getpid()) + _BACKGROUND_NICENESS
+    if sys.platform != "linux":
+        return
+    # Above the process's own niceness: to go below a niceness takes a privilege.
+    niceness = os.getpriority(os.PRIO_PROCESS, os.getpid()) + _BACKGROUND_NICENESS
+    try:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(niceness, _MOST_NICE))
+    except OSError as error:
+        logger.warning("a background thread keeps its priority: %s", error)

@@ -37,3 +37,15 @@ def open_graph(bundle: Bundle, graph: Graph, device: Device, *, threads: int = 0
     except GoldenMismatch as error:
         raise GoldenMismatch(f"{bundle}: {error}") from error
     return session
+
+
+def check(bundle: Bundle, device: Device) -> None:
+    """Load every graph of a bundle and hold it against the golden outputs.
+
+    Raises:
+        BundleInvalid: the bundle contradicts itself; see `open_graph`.
+        GoldenMismatch: a graph does not compute what PyTorch did.
+        RuntimeFailure: ONNX Runtime cannot load or run a graph.
+    """
+    for graph in bundle.manifest.graphs:
+        open_graph(bundle, graph, device)

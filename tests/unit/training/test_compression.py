@@ -13,10 +13,9 @@ from models import bundle as bundles
 from models.bundle import WEIGHTS, Bundle
 from models.errors import ExportError, GoldenMismatch
 from models.manifest import Graph, Precision
-from service.runtime.loading import open_graph
+from service.runtime.loading import check, open_graph
 from service.runtime.providers import Provider, choose
 from training.compression import compress, serving_size
-from training.export import check
 
 ZOO = Path(__file__).parents[3] / "models" / "zoo" / "efficientnet_lite0" / "1"
 CPU = choose(Provider.CPU)
@@ -46,7 +45,7 @@ def original() -> Bundle:
 
 def test_it_is_a_whole_bundle_that_reproduces_its_golden_outputs(compressed: Bundle) -> None:
     bundles.verify(compressed)
-    check(compressed)
+    check(compressed, CPU)
 
 
 def test_its_manifest_says_its_precision_and_keeps_the_rest(

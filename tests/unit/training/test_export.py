@@ -17,9 +17,11 @@ from models.bundle import Bundle
 from models.errors import ExportError, GoldenMismatch, WeightsError
 from models.manifest import Graph
 from models.repository import Repository
+from service.runtime.loading import check
+from service.runtime.providers import Provider, choose
 from training import golden as training_golden
 from training.backbones import backbone
-from training.export import Export, check, export, read_labels
+from training.export import Export, export, read_labels
 
 LABELS = ("cat", "dog, hound", "ægir", "4")
 
@@ -187,7 +189,7 @@ def test_a_graph_that_computes_something_else_is_caught(
     np.savez(tmp_path / "golden.npz", allow_pickle=False, **arrays)
     fields = bundle.manifest.model_dump(exclude={"sha256"})
     with pytest.raises(GoldenMismatch, match=rf"{output}"):
-        check(bundles.write_manifest(tmp_path, fields))
+        check(bundles.write_manifest(tmp_path, fields), choose(Provider.CPU))
 
 
 def test_a_bundle_whose_graphs_are_wrong_is_not_published(

@@ -202,3 +202,8 @@ def test_of_several_models_the_one_of_the_project_is_the_default_one(
 def test_without_a_default_model_the_names_are_listed(repository: Repository) -> None:
     with pytest.raises(BundleNotFound, match="a, b, c"):
         Catalogue(repository, serve, default_name=None, capacity=1)
+
+
+def test_an_empty_repository_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleNotFound, match=f"no bundle in the repository {tmp_path}"):
+        Catalogue(Repository(tmp_path), serve, default_name=None, capacity=1)

@@ -74,3 +74,17 @@ def test_background_threads_give_way_to_others() -> None:
     pool = WorkerPool("test", threads=1, capacity=1, background=True)
     assert pool.submit(niceness).result(SECONDS) > niceness()
     pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_background_threads_work_where_no_priority_may_be_set(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden(*_: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", forbidden)
+    pool = WorkerPool("test", threads=1, capacity=1, background=True)
+    assert pool.submit(divmod, 7, 2).result(SECONDS) == (3, 1)
+    pool.close()
+    assert "keeps its priority" in caplog.text
