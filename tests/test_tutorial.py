@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,21 @@ from PIL import Image
 from pyarrow import parquet
 
 from models.repository import Repository
+from seewhy.cli import run
 
 ROOT = Path(__file__).parent.parent
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+
+
+def test_its_commands_have_the_options_that_it_gives_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [shlex.split(line) for line in re.findall(r"^seewhy (.+)$", TUTORIAL, re.MULTILINE)]
+    assert len(lines) > 3
+    for words in lines:
+        assert run([words[0], "--help"]) == 0
+        helped = capsys.readouterr().out
+        assert [word for word in words if word.startswith("-") and word not in helped] == []
 
 
 @pytest.mark.slow

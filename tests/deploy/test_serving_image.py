@@ -24,6 +24,7 @@ def stage(name: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 def test_its_commands_install_and_serve_without_torch(
     tmp_path: Path, free_port: Callable[[], int]
 ) -> None:

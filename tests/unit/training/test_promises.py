@@ -30,9 +30,14 @@ SURE_99 = 0.99
 
 @dataclass(frozen=True)
 class Case:
-    """A service with a model, photos that it has not seen, and how many it was calibrated on."""
+    """A service with a model, its report, and photos that it has not seen.
+
+    `promised` is its accuracy on them by its report, `calibrated_on` the number of photos that
+    it was calibrated on.
+    """
 
     client: TestClient
+    promised: float
     calibrated_on: int
     known: Sequence[Path]
 
@@ -53,7 +58,8 @@ def serve(root: Path, data: Path, backbone: str, weights: str) -> Iterator[Case]
     reference = np.load(trained.directory / "reference.npz")
     photos = sorted(path for path in (data / "val").glob("*/*") if path.is_file())
     with TestClient(create_app(Settings(repository=root, provider="cpu", threads=1))) as client:
-        yield Case(client, len(reference["labels"]), photos)
+        promised = trained.manifest.metrics["top1"]
+        yield Case(client, promised, len(reference["labels"]), photos)
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +72,15 @@ def digits(
     yield from serve(root / "repository", data, "lenet5", "none")
 
 
+def real(name: str, root: Path) -> Iterator[Case]:
+    if not SHARED.is_dir():
+        pytest.skip(f"needs {name} of ../shared/data")
+    yield from serve(root, SHARED / name, "efficientnet_lite0", "package")
+
+
 @pytest.fixture(scope="module")
 def flowers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
-    if not SHARED.is_dir():
-        pytest.skip("needs the photos of ../shared/data")
-    root = tmp_path_factory.mktemp("flowers")
-    yield from serve(root, SHARED / "flowers17", "efficientnet_lite0", "package")
+    yield from real("flowers17", tmp_path_factory.mktemp("flowers"))
 
 
 @pytest.fixture(
@@ -100,6 +109,18 @@ def calibration_error(confidence: npt.NDArray[np.float64], right: npt.NDArray[np
             gap = abs(confidence[inside].mean() - right[inside].mean())
             total += gap * float(inside.mean())
     return total
+
+
+def test_as_many_answers_are_right_as_the_report_says(case: Case) -> None:
+    right = rightness(case.ask(case.known), case.known)
+    assert right.sum() == round(case.promised * len(case.known))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["hymenoptera", "magnetic_tile"])
+def test_as_many_real_photos_are_right_as_the_report_says(name: str, tmp_path: Path) -> None:
+    for case in real(name, tmp_path):
+        test_as_many_answers_are_right_as_the_report_says(case)
 
 
 @pytest.mark.parametrize("coverage", COVERAGES)
