@@ -6,9 +6,9 @@ where a photo's file cannot be read.
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Self, Unpack
+from typing import Self, TypeVar, Unpack
 
 import httpx
 
@@ -27,6 +27,9 @@ from service.api.schemas import Classification, Classified, Explanation, Failed,
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = 30.0
+
+Given = TypeVar("Given")
+Asked = TypeVar("Asked")
 
 
 class Client:
@@ -109,29 +112,29 @@ class AsyncClient:
 
     async def classify(self, image: Image, **options: Unpack[ClassifyOptions]) -> Classification:
         """What a photo shows: its `top_k` most probable classes."""
-        return await self._send(calls.classify(image, options))
+        return await self._send(calls.classify, image, options)
 
     async def classify_many(
         self, images: Iterable[Image], **options: Unpack[ClassifyOptions]
     ) -> list[Classified | Failed]:
         """Several photos in one request, in order; a bad one of several fails alone, in place."""
-        return await self._send(calls.classify_many(images, options))
+        return await self._send(calls.classify_many, images, options)
 
     async def explain(self, image: Image, **options: Unpack[ExplainOptions]) -> Explanation:
         """Where in a photo the evidence for a class lies, as numbers."""
-        return await self._send(calls.explain(image, options))
+        return await self._send(calls.explain, image, options)
 
     async def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
         """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
-        return await self._send(calls.heat_map(image, options))
+        return await self._send(calls.heat_map, image, options)
 
     async def robustness(self, image: Image, **options: Unpack[RobustnessOptions]) -> Robustness:
         """How easily the answer for a photo is changed."""
-        return await self._send(calls.robustness(image, options))
+        return await self._send(calls.robustness, image, options)
 
     async def adversarial(self, image: Image, **options: Unpack[RobustnessOptions]) -> bytes:
         """A photo's crop, what a check does to it, and the outcome, side by side: a PNG."""
-        return await self._send(calls.adversarial(image, options))
+        return await self._send(calls.adversarial, image, options)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -143,8 +146,12 @@ class AsyncClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _send(self, call: Call[Result]) -> Result:
+    async def _send(
+        self, make: Callable[[Given, Asked], Call[Result]], given: Given, asked: Asked
+    ) -> Result:
         deadline = time.monotonic() + self._timeout
+        # Other tasks go on while a file is read.
+        call = await asyncio.to_thread(make, given, asked)
         while True:
             with _translated():
                 response = await self._http.post(call.path, **call.arguments)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LOCKS = {name: (ROOT / "requirements" / f"{name}.txt").read_text() for name in ("serving", "all")}
+LOCKS = {
+    name: (ROOT / "requirements" / f"{name}.txt").read_text() for name in ("serving", "gpu", "all")
+}
 
 
 def pinned(lock: str) -> dict[str, str]:
@@ -34,15 +36,18 @@ def test_the_wheel_carries_every_room_the_pages_and_the_default_bundle(tmp_path:
     assert not [name for name in names if name.startswith("tests/")]
 
 
-def test_both_locks_agree() -> None:
+def test_the_locks_agree() -> None:
     serving, everything = pinned(LOCKS["serving"]), pinned(LOCKS["all"])
 
     assert serving
+    assert serving.items() <= pinned(LOCKS["gpu"]).items()
     assert serving.items() <= everything.items()
+    assert pinned(LOCKS["gpu"]).items() <= everything.items()
 
 
 def test_what_serves_is_locked_without_torch() -> None:
-    assert {"torch", "timm", "onnx"} & pinned(LOCKS["serving"]).keys() == set()
+    for name in ("serving", "gpu"):
+        assert {"torch", "timm", "onnx"} & pinned(LOCKS[name]).keys() == set()
     assert "torch" in pinned(LOCKS["all"])
 
 

@@ -187,6 +187,16 @@ def test_a_graph_that_failed_is_shown_and_the_service_stays_ready(
     assert "Traceback" not in caplog.text
 
 
+def test_a_service_that_is_shutting_down_is_not_ready(settings: Settings) -> None:
+    app = create_app(settings)
+    with TestClient(app) as client:
+        assert client.get("/readyz").status_code == 200
+        app.state.parts.catalogue.close()
+        readiness = client.get("/readyz")
+    assert readiness.status_code == 503
+    assert readiness.json()["ready"] is False
+
+
 def test_shutting_down_finishes_the_requests_in_flight(settings: Settings, red_left: bytes) -> None:
     begun, go = Semaphore(0), Event()
 

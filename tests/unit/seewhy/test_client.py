@@ -1,8 +1,10 @@
 import asyncio
 import email.policy
 import json
+import os
 import subprocess
 import sys
+import threading
 from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
@@ -247,6 +249,54 @@ def test_the_asynchronous_client_does_the_same() -> None:
                 await seewhy.explain(b"photo")
 
     asyncio.run(scenario())
+
+
+def test_other_tasks_go_on_while_a_file_is_read(tmp_path: Path) -> None:
+    path, happened = tmp_path / "photo", list[str]()
+    os.mkfifo(path)  # whose reader waits until something is written
+
+    def write() -> None:
+        happened.append("file")
+        path.write_bytes(b"photo")
+
+    async def scenario() -> None:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=classification()))
+        async with AsyncClient("http://server", transport=transport) as seewhy:
+            writer = threading.Timer(1, write)
+            writer.start()
+            reading = asyncio.create_task(seewhy.classify(path))
+            await asyncio.sleep(0.01)
+            happened.append("other task")
+            await reading
+
+    asyncio.run(scenario())
+
+    assert happened == ["other task", "file"]
+
+
+def test_other_tasks_go_on_until_a_request_is_sent_again() -> None:
+    happened: list[str] = []
+    left = iter([httpx.Response(503, headers={"Retry-After": "1"}), httpx.Response(200)])
+
+    async def scenario() -> None:
+        asked = asyncio.Event()
+
+        def answer(_: httpx.Request) -> httpx.Response:
+            happened.append("request")
+            asked.set()
+            return next(left)
+
+        transport = httpx.MockTransport(answer)
+        async with AsyncClient("http://server", transport=transport) as seewhy:
+            asking = asyncio.create_task(seewhy.heat_map(b"photo"))
+            await asked.wait()
+            await asyncio.sleep(0.01)
+            happened.append("other task")
+            await asking
+
+    asyncio.run(scenario())
+
+    assert happened == ["request", "other task", "request"]
 
 
 def test_importing_seewhy_loads_neither_runtime_nor_torch_nor_web_framework() -> None:
