@@ -26,6 +26,7 @@ SeeWhyError
 │   ├── DeadlineExceeded       the request's time ran out before its answer was ready
 │   ├── TooManyRequests        the key's other requests are still being answered
 │   └── NotReady               what is needed is still being loaded, or is shutting down
+├── PredictionNotFound         the prediction log has no such answer
 ├── Unauthorized               the request brings no key, or one that does not allow this
 ├── NotInstalled               the libraries of an optional part are not installed
 ├── ServerError                a server answered the client with an error, or not at all
@@ -141,6 +142,10 @@ class TooManyRequests(Unavailable):
 
 class NotReady(Unavailable):
     """What is needed is still being loaded, or is shutting down."""
+
+
+class PredictionNotFound(SeeWhyError):
+    """The prediction log has no such answer."""
 
 
 class Unauthorized(SeeWhyError):

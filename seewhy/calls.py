@@ -19,6 +19,7 @@ from service.api.schemas import (
     Classified,
     Explanation,
     Failed,
+    Noted,
     Problem,
     Robustness,
 )
@@ -150,6 +151,15 @@ def robustness(image: Image, options: RobustnessOptions) -> Call[Robustness]:
 def adversarial(image: Image, options: RobustnessOptions) -> Call[bytes]:
     """One photo's crop, what a check does to it, and the outcome, side by side."""
     return _picture("/robustness", image, options)
+
+
+def feedback(image_id: str, label: int | str) -> Call[Noted]:
+    """What an image of an earlier answer really shows."""
+    return Call(
+        "/feedback",
+        lambda response: Noted.model_validate_json(response.content),
+        {"json": {"image_id": image_id, "label": label}},
+    )
 
 
 def _numbers(path: str, answer: type[Answer], image: Image, options: Options) -> Call[Answer]:

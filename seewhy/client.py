@@ -23,7 +23,14 @@ from seewhy.calls import (
     RobustnessOptions,
 )
 from seewhy.retry import pause
-from service.api.schemas import Classification, Classified, Explanation, Failed, Robustness
+from service.api.schemas import (
+    Classification,
+    Classified,
+    Explanation,
+    Failed,
+    Noted,
+    Robustness,
+)
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = 30.0
@@ -75,6 +82,10 @@ class Client:
     def adversarial(self, image: Image, **options: Unpack[RobustnessOptions]) -> bytes:
         """A photo's crop, what a check does to it, and the outcome, side by side: a PNG."""
         return self._send(calls.adversarial(image, options))
+
+    def feedback(self, image_id: str, label: int | str) -> Noted:
+        """Tell the service what an image of an earlier answer really shows."""
+        return self._send(calls.feedback(image_id, label))
 
     def close(self) -> None:
         """Close the connections."""
@@ -135,6 +146,10 @@ class AsyncClient:
     async def adversarial(self, image: Image, **options: Unpack[RobustnessOptions]) -> bytes:
         """A photo's crop, what a check does to it, and the outcome, side by side: a PNG."""
         return await self._send(calls.adversarial, image, options)
+
+    async def feedback(self, image_id: str, label: int | str) -> Noted:
+        """Tell the service what an image of an earlier answer really shows."""
+        return await self._send(calls.feedback, image_id, label)
 
     async def close(self) -> None:
         """Close the connections."""

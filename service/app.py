@@ -21,6 +21,7 @@ from service.api import (
     documentation,
     drift,
     explain,
+    feedback,
     health,
     keys,
     models,
@@ -38,6 +39,7 @@ from service.core.plan import Plan
 from service.core.ports import Runner
 from service.core.serving import OpenGraph, ServedModel
 from service.core.workers import WorkerPool
+from service.predictions.log import PredictionLog, Retention
 from service.runtime import loading, plans, providers
 from service.runtime.gpus import read_gpus
 from service.runtime.providers import Device
@@ -48,6 +50,8 @@ logger = logging.getLogger(__name__)
 
 ANSWERS = ("logits", "embedding")
 """The outputs of `model.onnx` that answers are made of."""
+
+DAY_SECONDS = 24 * 60 * 60
 
 DESCRIPTION = "Image classification that shows why."
 
@@ -86,6 +90,7 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
         robustness.router,
         similar.router,
         drift.router,
+        feedback.router,
         models.router,
     ):
         app.include_router(router, dependencies=guards)
@@ -154,7 +159,20 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
         max_robustness_passes=settings.max_robustness_passes,
         provider=device.provider,
         metrics=metrics,
+        prediction_log=_prediction_log(settings, metrics),
     )
+
+
+def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | None:
+    if settings.prediction_log is None:
+        return None
+    log = PredictionLog(
+        settings.prediction_log,
+        Retention(settings.prediction_log_days * DAY_SECONDS, settings.prediction_log_bytes),
+        keep_images=settings.prediction_log_images,
+    )
+    metrics.watch_log(lambda: log.state)
+    return log
 
 
 def _stop(parts: Parts) -> None:
@@ -163,6 +181,8 @@ def _stop(parts: Parts) -> None:
     parts.decoders.close()
     parts.explainers.close()
     parts.catalogue.close()
+    if parts.prediction_log is not None:
+        parts.prediction_log.close()
 
 
 def _runtime(device: Device, threads: int) -> OpenGraph:

@@ -1,12 +1,13 @@
-"""Metrics that are looked up at every scrape: what is loaded, what waits, and the GPUs."""
+"""Metrics that are looked up at every scrape: models, queues, drift, GPUs, the prediction log."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from service.core.serving import ServedModel, State
+from service.predictions.log import LogState
 from service.runtime.gpus import GpuState
 
 
@@ -113,3 +114,27 @@ class Gpus(Collector):
             if gpu.utilization is not None:
                 busy.add_metric(device, gpu.utilization)
         yield from (used, total, busy)
+
+
+class Log(Collector):
+    """How the prediction log is doing."""
+
+    def __init__(self, state: Callable[[], LogState]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        state = self._state()
+        yield GaugeMetricFamily(
+            "seewhy_prediction_log_up",
+            "1 while answers are written to the prediction log, 0 while its disk refuses.",
+            state.failure is None,
+        )
+        rows = CounterMetricFamily(
+            "seewhy_prediction_log_rows",
+            "Answers that were to be written to the prediction log.",
+            labels=["outcome"],
+        )
+        rows.add_metric(["written"], state.written)
+        rows.add_metric(["lost"], state.lost)
+        yield rows

@@ -96,6 +96,17 @@ class Settings(BaseSettings):
         default=200,
         description="answers of a model that are compared with its reference together; 50 to 10000",
     )
+    prediction_log: Path | None = Field(
+        default=None,
+        description="the SQLite file that remembers the answers of `/classify`; unset: none does",
+    )
+    prediction_log_days: Count = Field(default=30, description="how long answers are remembered")
+    prediction_log_bytes: Count = Field(
+        default=2**30, description="most bytes of the log; beyond it, the oldest answers go"
+    )
+    prediction_log_images: bool = Field(
+        default=False, description="whether the log keeps the images too, to learn from"
+    )
     shutdown_seconds: Count = Field(
         default=30, description="how long requests in flight may take once a shutdown begins"
     )

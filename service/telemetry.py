@@ -10,7 +10,8 @@ from service.core.classification import Prediction
 from service.core.robustness.examination import Verdict
 from service.core.serving import ServedModel
 from service.core.trust import Assessment
-from service.gauges import Drift, Gpus, LoadedModels
+from service.gauges import Drift, Gpus, LoadedModels, Log
+from service.predictions.log import LogState
 from service.runtime.gpus import GpuState
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -95,6 +96,12 @@ class Metrics:
             ["model", "verdict"],
             registry=registry,
         )
+        self._feedback = Counter(
+            "seewhy_feedback_total",
+            "Images whose label was given, by whether the answer of /classify was right.",
+            ["model", "outcome"],
+            registry=registry,
+        )
         self._batch_rows = Histogram(
             "seewhy_batch_rows",
             "Rows of each batch that was run.",
@@ -163,6 +170,10 @@ class Metrics:
         """An image's robustness was checked."""
         self._verdicts.labels(model, verdict.value).inc()
 
+    def feedback(self, model: str, *, right: bool) -> None:
+        """The label of an image was given."""
+        self._feedback.labels(model, "right" if right else "wrong").inc()
+
     def batch(self, graph: Graph, report: BatchReport) -> None:
         """A batch was run, or did not fit into the device's memory."""
         self._batch_limit.labels(graph.value).set(report.limit)
@@ -182,3 +193,7 @@ class Metrics:
         self.registry.register(LoadedModels(loaded, provider))
         self.registry.register(Drift(loaded))
         self.registry.register(Gpus(gpus))
+
+    def watch_log(self, state: Callable[[], LogState]) -> None:
+        """Have every scrape look how the prediction log is doing."""
+        self.registry.register(Log(state))

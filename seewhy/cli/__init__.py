@@ -16,6 +16,7 @@ from seewhy.cli.epilog import ALL, epilog
 from seewhy.cli.exit_codes import ExitCode
 from seewhy.cli.explain import explain
 from seewhy.cli.export import export
+from seewhy.cli.log import log_group
 from seewhy.cli.models import models_group
 from seewhy.cli.reasons import reason
 from seewhy.cli.score import score
@@ -65,6 +66,7 @@ def _application() -> typer.Typer:
     application.command(epilog=epilog(f"seewhy compare photos {pair} -o compared.html"))(compare)
     application.command(epilog=epilog("seewhy attack models/zoo/mine/1 photos"))(attack)
     application.add_typer(models_group(), name="models")
+    application.add_typer(log_group(), name="log")
     return application
 
 

@@ -1,6 +1,7 @@
 """`POST /classify`: what images show, and how far to trust it."""
 
 import json
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from service.api.schemas import Classification, Classifications, ClassifyOptions
 from service.core import trust
 from service.core.classification import Prediction, softmax, top
 from service.core.trust import Asked, Assessment, Place
+from service.predictions.store import Answered
 
 router = APIRouter(tags=["images"])
 
@@ -50,8 +52,8 @@ async def _respond(
         seen = await see(service, model, image, asked.demand)
         stages, robustness = {"read": asked.read_seconds, **seen.seconds}, {}
         if examiner is not None:
-            found, stages["robustness"] = await examiner.examine(seen)
-            robustness = {"robustness": examining.body(found, labels)}
+            examined, stages["robustness"] = await examiner.examine(seen)
+            robustness = {"robustness": examining.body(examined, labels)}
         probabilities = softmax(seen.logits, model.temperature)
         predictions, assessment = top(probabilities, labels, options.top_k), None
         if model.drift is not None and seen.embedding is not None:
@@ -59,15 +61,19 @@ async def _respond(
         if terms is not None:
             novelty = model.novelty(seen.logits, seen.embedding)
             assessment = trust.assess(probabilities, labels, novelty, terms)
-        service.metrics.answered(model.bundle.manifest.name, predictions[0], assessment)
-        return {
-            "image_id": image_id,
+        manifest = model.bundle.manifest
+        service.metrics.answered(manifest.name, predictions[0], assessment)
+        found = {
             "predictions": _listed(predictions),
             "calibrated": terms is not None,
             **_assessed(assessment),
             **robustness,
-            "timings_ms": timings(request, stages),
         }
+        if service.prediction_log is not None:
+            service.prediction_log.record(
+                Answered(image_id, time.time(), manifest.name, manifest.version, image, found)
+            )
+        return {"image_id": image_id, **found, "timings_ms": timings(request, stages)}
 
     with service.admission.hold(len(asked.upload.images), asked.demand):
         content = await answer(request, model, asked.upload, classify_one)

@@ -40,6 +40,7 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
     return {
         "ready": ready,
         "provider": service.provider,
+        "prediction_log": _prediction_log(service),
         "models": [_loaded(model, service) for model in service.catalogue.loaded()],
     }
 
@@ -50,6 +51,13 @@ def metrics(request: Request) -> Response:
     return PlainTextResponse(
         generate_latest(parts.of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST
     )
+
+
+def _prediction_log(service: Parts) -> dict[str, str]:
+    if service.prediction_log is None:
+        return {"state": "off"}
+    failure = service.prediction_log.state.failure
+    return {"state": "writing"} if failure is None else {"state": "failed", "reason": failure}
 
 
 def _loaded(model: ServedModel, service: Parts) -> dict[str, Any]:

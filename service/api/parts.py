@@ -12,6 +12,7 @@ from service.core.admission import Backlog
 from service.core.catalogue import Catalogue
 from service.core.serving import ServedModel
 from service.core.workers import WorkerPool
+from service.predictions.log import PredictionLog
 from service.telemetry import Metrics
 
 
@@ -19,7 +20,8 @@ from service.telemetry import Metrics
 class Parts:
     """The running service.
 
-    `admission` counts the images to be classified, from door to door.
+    `admission` counts the images to be classified, from door to door. Without
+    `prediction_log`, answers are not remembered.
     """
 
     catalogue: Catalogue
@@ -33,6 +35,7 @@ class Parts:
     max_robustness_passes: int
     provider: str
     metrics: Metrics
+    prediction_log: PredictionLog | None
 
 
 def of(request: Request) -> Parts:

@@ -49,6 +49,7 @@ STATUS: Mapping[type[SeeWhyError], HTTPStatus] = {
     errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
     errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.PredictionNotFound: HTTPStatus.NOT_FOUND,
     errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
     errors.NotInstalled: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ServerError: HTTPStatus.BAD_GATEWAY,

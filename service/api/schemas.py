@@ -506,11 +506,19 @@ class LoadedModel(ModelName):
     graphs: dict[str, GraphReadiness]
 
 
+class LogReadiness(BaseModel):
+    """Whether answers are remembered."""
+
+    state: Literal["off", "writing", "failed"]
+    reason: str | None = Field(None, description="why it failed")
+
+
 class Readiness(BaseModel):
     """Whether the service can classify, and what else it can do."""
 
     ready: bool
     provider: str = Field(description="what runs the graphs", examples=["cpu"])
+    prediction_log: LogReadiness
     models: list[LoadedModel]
 
 
@@ -518,3 +526,40 @@ class Health(BaseModel):
     """The process is alive."""
 
     status: Literal["ok"]
+
+
+class Feedback(BaseModel):
+    """What an image really shows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image_id: str = Field(description="as the answer of `/classify` gave it")
+    label: Annotated[int | str, BeforeValidator(_index_or_label)] = Field(
+        description="the index or the label of a class, or one of its synonyms"
+    )
+
+
+class Noted(BaseModel):
+    """A label that was noted, beside what the model had said."""
+
+    image_id: str
+    model: ModelName
+    label: str
+    predicted: str
+    right: bool
+
+
+class LiveAccuracy(BaseModel):
+    """How often a version was right, of the images whose label is known."""
+
+    model: str
+    version: int
+    labelled: int = Field(ge=1, description="how many these are")
+    right: int
+    accuracy: Probability
+
+
+class LiveAccuracies(BaseModel):
+    """Every version's accuracy."""
+
+    versions: list[LiveAccuracy]

@@ -56,11 +56,17 @@ def resolve(
         UnknownClass: no class is meant, or more than one.
     """
     if target is None or target == TOP:
-        index = int(np.argmax(logits))
-    elif isinstance(target, int):
-        index = target
-    else:
-        index = _index_of(target, labels)
+        target = int(np.argmax(logits))
+    return named(target, labels)
+
+
+def named(target: int | str, labels: Sequence[str]) -> Target:
+    """As `resolve`, for a class that is named.
+
+    Raises:
+        UnknownClass: no class is meant, or more than one.
+    """
+    index = target if isinstance(target, int) else _index_of(target, labels)
     if not 0 <= index < len(labels):
         raise UnknownClass(f"target {index} is out of range: the model has {len(labels)} classes")
     return Target(index, labels[index])

@@ -75,14 +75,19 @@ def test_every_alert_is_seen_to_fire() -> None:
 
 
 @pytest.fixture(scope="module")
-def service(calibrated_repository: Path, free_port: Callable[[], int]) -> Iterator[str]:
+def service(
+    calibrated_repository: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
+) -> Iterator[str]:
     """The address of a service that turns the third of three concurrent requests away."""
-    port = free_port()
+    port, log = free_port(), tmp_path_factory.mktemp("log") / "predictions.sqlite"
     program = (
         "from service.server import serve\n"
         "from service.settings import Settings\n"
         f"serve(Settings(repository={str(calibrated_repository)!r}, port={port}, provider='cpu', "
-        "threads=1, queue_size=2, max_images=2, drift_window=50))\n"
+        "threads=1, queue_size=2, max_images=2, drift_window=50, "
+        f"prediction_log={str(log)!r}))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
     yield f"127.0.0.1:{port}"

@@ -58,7 +58,7 @@ the judge is autograd in float64 on {sum(BATCHES)} random images, in batches of
   medians over images. A ReLU or a max pool whose inputs are equal to within rounding may
   pick either side, here as in PyTorch, and the cosine counts little else: on so few images
   PyTorch's median is the smaller in some rows, ours in others.
-  [More images](../benchmarks/results/gradient_cosine.md) show no difference either way.
+  [More images](../benchmarks/results/gradient_cosine.md) of such rows show no difference.
 - **p**: of ours being lower on so many images, and by so much, if chance decides (Wilcoxon's
   signed-rank test); at least {SIGNIFICANCE}.
 - **worst**: our 1 - cosine on the worst image; at most {WORST_COSINE_LOSS:.0e}.

@@ -1,0 +1,1 @@
+"""The prediction log: what `/classify` answered, and what people say was right."""
