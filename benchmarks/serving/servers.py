@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +29,10 @@ class Server:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def seewhy() -> Server:
-    """SeeWhy, from this interpreter's environment, as it is set up by default."""
-    return Server("SeeWhy", (sys.executable, "-m", "seewhy", "serve", "--provider", "cpu"))
+def seewhy(environment: Mapping[str, str] | None = None) -> Server:
+    """SeeWhy, from this interpreter's environment, as it is set up by default but for some."""
+    command = (sys.executable, "-m", "seewhy", "serve", "--provider", "cpu")
+    return Server("SeeWhy", command, environment=dict(environment or {}))
 
 
 def peer(name: str, folder: str, environments: Path, body: str) -> Server:
