@@ -46,7 +46,7 @@ MEDIAN_RATIO = 2.0
 SIGNIFICANCE = 0.001
 """A smaller p-value is no chance, in a table of some tens of networks."""
 WORST_COSINE_LOSS = 1e-2
-"""Eight times what ties alone cost in benchmarks/results/gradient_cosine.md, 1200 images."""
+"""Eight times what ties alone cost in benchmarks/results/gradient_cosine.md, 1050 images."""
 
 FLOAT64_BATCHES = (1, 3)
 """The tests take 2; the largest networks' batches of 3 fill 12 GB."""

@@ -67,7 +67,8 @@ the judge is autograd in float64 on {sum(BATCHES)} random images, in batches of
 - **session**: resident memory of the sessions of `model`, `float`, `cam` and `gradient` after
   their first runs.
 - **forward, gradient**: milliseconds of these two at batch 1 on ONNX Runtime, eager PyTorch in
-  brackets; the least of {REPEATS} runs.
+  brackets; the least of {REPEATS} runs, taken in turns, so that other work on the machine
+  lengthens both.
 """
 
 COLUMNS = (
