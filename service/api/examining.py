@@ -77,6 +77,7 @@ class Examiner:
             manifest.labels,
             self.model.temperature,
             self.asked.seed,
+            manifest.precision,
         )
         started = time.perf_counter()
         examined = self.room.submit(examination.examine, self.asked.checks, subject)

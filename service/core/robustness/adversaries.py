@@ -1,6 +1,7 @@
 """Checks against an adversary: the attacks, and a certificate against them."""
 
 from abc import abstractmethod
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from models.errors import InvalidRequest
+from models.manifest import Precision
 from service.core import targets
 from service.core.network import Floats, Network
 from service.core.robustness import apgd, deepfool, finding, minimal, pgd, smoothing, square
@@ -23,6 +25,7 @@ from service.core.robustness.subject import Subject
 Eps = Annotated[float, Field(gt=0, le=1)]
 
 _LEVEL = 1 / 255
+_OFF_A_LEVEL = 1e-4
 _TARGETED_DLR_CLASSES = 4
 
 
@@ -54,8 +57,8 @@ class Attack(Check):
 
     def examine(self, subject: Subject) -> Finding:
         """See `Check`."""
-        labels, target = np.array([subject.answer]), self._target(subject)
-        criterion = Criterion(labels, None if target is None else np.array([target]))
+        target = self._target(subject)
+        criterion = _criterion(subject, target)
         found = self.run(subject.network, subject.image, criterion, seed=subject.seed, early=False)
         return finding.of_attack(subject, found, eps=self.eps, target=target)
 
@@ -92,6 +95,22 @@ class Fgsm(Attack):
         del seed, early  # nothing is drawn, and there is but one step
         how = pgd.fgsm(self.norm)
         return pgd.attack(network, images, criterion, self._radii(len(images)), how)
+
+    def examine(self, subject: Subject) -> Finding:
+        """See `Check`. The fp32 graphs are asked again only where `model.onnx` leaves a doubt.
+
+        It leaves none where it is fooled, nor where the step ends on whole levels and it computes
+        in fp32 as they do.
+        """
+        target = self._target(subject)
+        criterion = _criterion(subject, target)
+        network = subject.network
+        moved = pgd.stepped(network, subject.image, criterion, self._radii(1), self.norm)
+        threat = pgd.threat(pgd.fgsm(self.norm), criterion)
+        found = finding.confirmed(subject, moved[0], threat, eps=self.eps, target=target)
+        if not found.survived or (subject.precision is Precision.FP32 and _whole_levels(moved)):
+            return found
+        return replace(found, only_in_floats=bool(criterion.reached(network.logits(moved))[0]))
 
 
 class PgdCheck(Attack):
@@ -241,6 +260,18 @@ class Smoothing(Check):
             alpha=self.alpha, seed=subject.seed,
         )  # fmt: skip
         return finding.of_certificate(subject, found)
+
+
+def _criterion(subject: Subject, target: int | None) -> Criterion:
+    """What an attack on one image wants."""
+    labels = np.array([subject.answer])
+    return Criterion(labels, None if target is None else np.array([target]))
+
+
+def _whole_levels(images: Floats) -> bool:
+    """Whether an image file holds these images as they are, but for float32's rounding."""
+    levels = 255 * images
+    return bool(np.abs(levels - np.rint(levels)).max() <= _OFF_A_LEVEL)
 
 
 def _likeliest(logits: Floats, labels: Ints) -> Ints:

@@ -47,9 +47,16 @@ class Finding:
 def of_attack(
     subject: Subject, attacked: Attacked, *, eps: float | None, target: int | None = None
 ) -> Finding:
-    """Round the first row's image to 8 bits within its ball, and ask the served model."""
-    norm = attacked.threat.norm
-    image = to_levels(attacked.images[0], subject.crop, norm, eps)
+    """What the served model says of the first row's image, as 8 bits hold it."""
+    found = confirmed(subject, attacked.images[0], attacked.threat, eps=eps, target=target)
+    return replace(found, only_in_floats=bool(attacked.fooled[0]) and found.survived)
+
+
+def confirmed(
+    subject: Subject, moved: Floats, threat: Threat, *, eps: float | None, target: int | None
+) -> Finding:
+    """Round one image, [3, H, W], to 8 bits within its ball, and ask the served model."""
+    image = to_levels(moved, subject.crop, threat.norm, eps)
     logits = subject.serve(image[np.newaxis])[0]
     answer = int(logits.argmax())
     fooled = answer != subject.answer if target is None else answer == target
@@ -57,10 +64,9 @@ def of_attack(
         survived=not fooled,
         answer=answer,
         probability=probability(logits, answer, subject),
-        threat=attacked.threat,
+        threat=threat,
         eps=eps,
-        distance=distance(image, subject.crop, norm),
-        only_in_floats=bool(attacked.fooled[0]) and not fooled,
+        distance=distance(image, subject.crop, threat.norm),
         image=image,
     )
 

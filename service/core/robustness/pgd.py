@@ -116,8 +116,26 @@ def attack(
         kept = reached | ~best.fooled[rows]
         best.keep(rows[kept], here, logits[kept])
         best.fooled[rows] |= reached
-    threat = Threat(how.norm, criterion.targets is not None, white_box=True, attack=str(how))
-    return Attacked(best.images, best.logits, best.fooled, threat)
+    return Attacked(best.images, best.logits, best.fooled, threat(how, criterion))
+
+
+def threat(how: Pgd, criterion: Criterion) -> Threat:
+    """The attacker, as findings state it."""
+    return Threat(how.norm, criterion.targets is not None, white_box=True, attack=str(how))
+
+
+def stepped(
+    network: Network, images: Floats, criterion: Criterion, eps: Floats, norm: Norm
+) -> Floats:
+    """Where FGSM takes images, [N, 3, H, W], without asking what the network says there.
+
+    Raises:
+        Unsupported: the bundle has no gradient graph.
+        RuntimeFailure: the runtime failed.
+        Unavailable: there is no room or no session for it now.
+    """
+    gradient = ascent(network, images, criterion, Loss.CROSS_ENTROPY).gradient
+    return project(images + column(eps) * steepest(gradient, norm), images, norm, eps)
 
 
 class _Best:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.golden import to_float
+from models.manifest import Precision
 from service.core.network import Floats, Network
 
 Crops = npt.NDArray[np.uint8]
@@ -26,6 +27,7 @@ class Subject:
         labels: K names.
         temperature: divides the logits before the softmax.
         seed: of all random choices.
+        precision: of `serve`; in fp32 it computes what the network does.
     """
 
     network: Network
@@ -35,6 +37,7 @@ class Subject:
     labels: tuple[str, ...]
     temperature: float = 1.0
     seed: int = 0
+    precision: Precision = Precision.FP32
 
     @property
     def image(self) -> Floats:

@@ -1,11 +1,15 @@
 """Every attack as a check: within its budget, and by the served model's word."""
 
+from dataclasses import replace
 from typing import Any
 
+import foolbox
 import numpy as np
 import pytest
+import torch
 
 from models.golden import to_float
+from models.manifest import Precision
 from service.core.robustness.check import Check
 from service.core.robustness.examination import Verdict, examine
 from service.core.robustness.notation import parse
@@ -70,6 +74,56 @@ def test_a_served_model_that_is_not_fooled_makes_the_attack_one_in_floats(
 
     stubborn = Subject(digits.network, serve, subject.crop, subject.answer, subject.labels)
     (found,) = examine(parse("pgd@linf:0.3"), stubborn).checks
+
+    assert found.finding.survived
+    assert found.finding.only_in_floats
+
+
+@pytest.mark.parametrize(
+    ("text", "precision", "passes"),
+    [
+        ("fgsm@linf:1/255", Precision.FP32, 2),  # an image file holds what the step ends on
+        ("fgsm@linf:1/255", Precision.INT8, 3),
+        ("fgsm@linf:1.5/255", Precision.FP32, 3),
+        ("fgsm@l2:0.01", Precision.FP32, 3),
+        ("fgsm@linf:0.3", Precision.INT8, 2),  # the served model is fooled
+    ],
+)
+def test_fgsm_asks_the_floats_again_only_where_the_served_model_leaves_a_doubt(
+    subject: Subject, text: str, precision: Precision, passes: int
+) -> None:
+    (found,) = examine(parse(text), replace(subject, precision=precision)).checks
+
+    assert found.passes == passes
+    assert found.finding.survived == (text != "fgsm@linf:0.3")
+
+
+@pytest.mark.parametrize(("eps", "target"), [("0.3", ""), ("0.03", ""), ("0.3", ",target=7")])
+def test_fgsm_finds_what_foolbox_finds(
+    subject: Subject, digits: Any, eps: str, target: str
+) -> None:
+    model = foolbox.PyTorchModel(digits.module, bounds=(0, 1))
+    wanted: Any = foolbox.criteria.Misclassification(torch.tensor([subject.answer]))
+    if target:
+        wanted = foolbox.criteria.TargetedMisclassification(torch.tensor([7]))
+    step = foolbox.attacks.LinfPGD(rel_stepsize=1, steps=1, random_start=False)
+    _, (expected,), _ = step(model, torch.from_numpy(subject.image), wanted, epsilons=[float(eps)])
+
+    (found,) = examine(parse(f"fgsm@linf:{eps}{target}"), subject).checks
+
+    assert found.finding.image is not None
+    changed = to_float(found.finding.image[np.newaxis])
+    np.testing.assert_allclose(changed, expected.numpy(), atol=1 / 255)
+
+
+def test_fgsm_in_floats_alone_is_said_to_be(subject: Subject) -> None:
+    """An int8 model that is not fooled beside fp32 graphs that are."""
+    steady = np.eye(10, dtype=np.float32)[[subject.answer]]
+    stubborn = replace(
+        subject, precision=Precision.INT8, serve=lambda crops: np.repeat(steady, len(crops), axis=0)
+    )
+
+    (found,) = examine(parse("fgsm@linf:0.3"), stubborn).checks
 
     assert found.finding.survived
     assert found.finding.only_in_floats
