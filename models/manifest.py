@@ -150,6 +150,9 @@ class Provenance(Frozen):
     parameters: PositiveInt
     seed: int
     data_fingerprint: str | None = None
+    noise: float = Field(
+        default=0.0, ge=0, description="sigma of the Gaussian noise that the network learned under"
+    )
     libraries: dict[str, str]
 
 

@@ -136,6 +136,7 @@ def _provenance(learned: Learned) -> Provenance:
         parameters=parameters(learned.network.module),
         seed=request.seed,
         data_fingerprint=learned.data.fingerprint,
+        noise=request.recipe.noise if learned.tuned else 0.0,
         libraries=export.libraries(),
     )
 

@@ -78,6 +78,7 @@ class Examiner:
             self.model.temperature,
             self.asked.seed,
             manifest.precision,
+            manifest.provenance.noise,
         )
         started = time.perf_counter()
         examined = self.room.submit(examination.examine, self.asked.checks, subject)

@@ -1,5 +1,6 @@
 """What a check found."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -102,8 +103,18 @@ def of_certificate(subject: Subject, certificate: Certificate) -> Finding:
         answer=answer,
         probability=probability(logits, answer, subject),
         certificate=certificate,
-        note="the radius holds for the model under noise; unless it was trained on noise of this "
-        "sigma, abstention is to be expected",
+        note=f"the radius holds for the model under noise; {_learned_under(subject, certificate)}",
+    )
+
+
+def _learned_under(subject: Subject, certificate: Certificate) -> str:
+    """Whether the network knows the noise; one that does not mostly abstains or is wrong."""
+    if math.isclose(subject.noise, certificate.sigma):
+        return "it was trained on noise of this sigma"
+    trained = f"noise of sigma {subject.noise:g}" if subject.noise else "no noise"
+    return (
+        f"it was trained on {trained}, not on sigma {certificate.sigma:g}: expect it to abstain, "
+        "or a small radius"
     )
 
 

@@ -28,6 +28,7 @@ class Subject:
         temperature: divides the logits before the softmax.
         seed: of all random choices.
         precision: of `serve`; in fp32 it computes what the network does.
+        noise: sigma of the Gaussian noise that the network learned under; 0: none.
     """
 
     network: Network
@@ -38,6 +39,7 @@ class Subject:
     temperature: float = 1.0
     seed: int = 0
     precision: Precision = Precision.FP32
+    noise: float = 0.0
 
     @property
     def image(self) -> Floats:

@@ -181,8 +181,9 @@ def tuned(
     """A network that is better than its probe, and what was said."""
     lines: list[str] = []
     run = tmp_path_factory.mktemp("run")
+    recipe = Recipe(strategy=Strategy.FINETUNE, epochs=12, rate=3e-3, noise=0.01)
     found = train(
-        Training(parity, "lenet5", "none", FINETUNE, "tuned", run=run), repository, lines.append
+        Training(parity, "lenet5", "none", recipe, "tuned", run=run), repository, lines.append
     )
     return found, lines
 
@@ -198,8 +199,9 @@ def test_a_fine_tuned_network_is_published_where_it_is_better(
     outcome = next(line for line in lines if line.endswith("the trained network is published."))
     assert outcome in page
     assert found.test.calibrated.top1 > probed.test.calibrated.top1
-    command = found.bundle.manifest.provenance.created_by
-    assert "--strategy finetune --epochs 12 --rate 0.003" in command
+    provenance = found.bundle.manifest.provenance
+    assert "--strategy finetune --epochs 12 --rate 0.003" in provenance.created_by
+    assert provenance.noise == 0.01
 
 
 def test_the_sets_of_a_fine_tuned_network_hold_as_much_as_they_promise(
@@ -290,11 +292,12 @@ def test_a_probe_is_published_where_fine_tuning_harms(
     digits: Path, trained: Trained, repository: Repository, tmp_path: Path
 ) -> None:
     lines: list[str] = []
-    recipe = Recipe(strategy=Strategy.FINETUNE, epochs=1, rate=1e3)
+    recipe = Recipe(strategy=Strategy.FINETUNE, epochs=1, rate=1e3, noise=0.01)
     request = Training(digits, "lenet5", "none", recipe, "harmed", run=tmp_path)
     found = train(request, repository, lines.append)
 
     assert any(line.endswith("the probe is published.") for line in lines)
+    assert found.bundle.manifest.provenance.noise == 0  # the probe has seen none
     assert found.test.calibrated.top1 == trained.test.calibrated.top1
     weights = [each.bundle.manifest.sha256["weights.bin"] for each in (found, trained)]
     assert weights[0] == weights[1]

@@ -127,3 +127,18 @@ def test_fgsm_in_floats_alone_is_said_to_be(subject: Subject) -> None:
 
     assert found.finding.survived
     assert found.finding.only_in_floats
+
+
+@pytest.mark.parametrize(
+    ("noise", "said"),
+    [(0.0, "no noise, not on sigma 0.3"), (0.25, "noise of sigma 0.25, not"), (0.3, "this sigma")],
+)
+def test_a_certificate_says_whether_the_network_learned_under_its_noise(
+    subject: Subject, noise: float, said: str
+) -> None:
+    checks = parse("smoothing,sigma=0.3,n0=5,n=10")
+
+    (found,) = examine(checks, replace(subject, noise=noise)).checks
+
+    assert found.finding.note is not None
+    assert said in found.finding.note
