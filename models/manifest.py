@@ -235,6 +235,21 @@ class Calibration(Frozen):
     decision: Decision | None = None
 
 
+class Squeezing(Frozen):
+    """How well feature squeezing tells attacked images from others.
+
+    Half of the evaluation's images fitted the threshold, the other half judged it.
+    """
+
+    threshold: float = Field(ge=0, le=2, description="disagreement above which an image is suspect")
+    images: PositiveInt = Field(description="that judged it")
+    false_alarms: float = Field(ge=0, le=1, description="share of them that is suspect as it is")
+    attack: str
+    detection_rate: float | None = Field(
+        ge=0, le=1, description="share of those it fooled that is suspect; null: it fooled none"
+    )
+
+
 class Manifest(Frozen):
     """`manifest.json`."""
 
@@ -252,6 +267,7 @@ class Manifest(Frozen):
     provenance: Provenance
     metrics: dict[str, float]
     calibration: Calibration | None
+    squeezing: Squeezing | None = None
     sha256: dict[FileName, Sha256] = Field(description="of every other file, by name")
 
     @model_validator(mode="after")

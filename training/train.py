@@ -8,7 +8,7 @@ import numpy as np
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.manifest import Provenance
+from models.manifest import Provenance, Squeezing
 from models.reference import REFERENCE
 from models.repository import Repository
 from service.core.robustness.evaluation import hold, requirement
@@ -26,7 +26,8 @@ from training.report.inside import Inside, look
 from training.report.lesson import Lesson, lesson
 from training.report.page import Contents, render
 from training.request import Training
-from training.robustness.adversarial import ATTACKS, Adversarial, attacked
+from training.robustness.adversarial import ATTACKS, Adversarial, attacked, network_of
+from training.robustness.detection import detection
 from training.robustness.measurement import Robustness, measure
 from training.served import Served, serve
 from training.subsample import subsample
@@ -77,6 +78,7 @@ def publish(learned: Learned, repository: Repository, say: Say) -> Trained:
         fields = {
             **served.staged.manifest.model_dump(exclude={"sha256"}),
             "calibration": served.learned.calibration,
+            "squeezing": examined.squeezing,
             "metrics": examined.metrics | ({} if served.loss is None else served.loss.metrics),
         }
         bundles.write_manifest(staged.directory, fields)
@@ -90,6 +92,7 @@ class _Examination:
     judged: Judgement
     robustness: Robustness
     adversarial: Adversarial
+    squeezing: Squeezing | None
     inside: Inside
 
     @property
@@ -108,6 +111,9 @@ def _examine(served: Served, test: Images) -> _Examination:
         judge(served.logits, test.labels, served.staged.manifest.labels, calibration),
         measure(served.model, test.crops[rows], test.labels[rows], seed=request.seed),
         attacked(served.staged, test.crops[rows], test.labels[rows], attacks, seed=request.seed),
+        detection(
+            network_of(served.staged), test.crops[rows], test.labels[rows], seed=request.seed
+        ),
         look(
             learned.network, served.staged, test.examples, served.logits,
             temperature=calibration.temperature, seed=request.seed,
@@ -158,6 +164,7 @@ def _contents(served: Served, test: Images, examined: _Examination) -> Contents:
         judged=examined.judged,
         robustness=examined.robustness,
         adversarial=examined.adversarial,
+        squeezing=examined.squeezing,
         test=test.shown,
         learning=learned.images.shown,
         inside=examined.inside,

@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from models import bundle as bundles
 from models.bundle import Bundle
+from models.manifest import Squeezing
 from seewhy.cli import tables
 from seewhy.cli.extras import needs
 from seewhy.cli.options import DataArgument, SeedOption, writable
@@ -87,12 +88,24 @@ def _show(outcome: "Outcome") -> None:
         print(f"Smallest perturbation found, {norm}, quantiles: {said}")
     certified = ", ".join(f"{r} {s:.0%}" for r, s in outcome.results["smoothing"].items())
     print(f"Certified accuracy under noise by L2 radius: {certified}")
+    if (squeezing := outcome.squeezing) is not None:
+        print(_told(squeezing))
     for each in outcome.sanity:
         print(f"{'holds' if each.holds else 'FAILS'}: {each.claim} ({each.figures})")
 
 
 def _record(bundle: Bundle, outcome: "Outcome") -> None:
     fields = bundle.manifest.model_dump(exclude={"sha256"})
-    metrics = {**bundle.manifest.metrics, **outcome.metrics}
-    bundles.write_manifest(bundle.directory, {**fields, "metrics": metrics})
-    print(f"{bundle.directory / bundles.MANIFEST} has the accuracies.")
+    fields["metrics"] = {**bundle.manifest.metrics, **outcome.metrics}
+    fields["squeezing"] = outcome.squeezing
+    bundles.write_manifest(bundle.directory, fields)
+    print(f"{bundle.directory / bundles.MANIFEST} has the accuracies and squeezing's threshold.")
+
+
+def _told(squeezing: Squeezing) -> str:
+    rate = squeezing.detection_rate
+    found = "no attacked image to find" if rate is None else f"{rate:.0%} of the attacked found"
+    return (
+        f"Squeezing ({squeezing.attack}, unaware of it): {found}, "
+        f"{squeezing.false_alarms:.0%} false alarms, on {squeezing.images} images"
+    )

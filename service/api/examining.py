@@ -79,6 +79,7 @@ class Examiner:
             self.asked.seed,
             manifest.precision,
             manifest.provenance.noise,
+            manifest.squeezing,
         )
         started = time.perf_counter()
         examined = self.room.submit(examination.examine, self.asked.checks, subject)

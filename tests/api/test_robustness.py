@@ -110,6 +110,17 @@ def test_what_does_not_survive_rounding_is_said_to_be_only_in_floats(
     assert found["distance"] == 0
 
 
+def test_a_photo_that_does_not_look_attacked_survives_squeezing(
+    client: TestClient, red_left: bytes
+) -> None:
+    answer = checked(client, red_left, checks="squeezing,threshold=1")["robustness"]
+
+    (found,) = answer["checks"]
+    assert found["survived"]
+    assert found["passes"] == 5
+    assert "an attacker who knows of squeezing can evade it" in found["note"]
+
+
 def test_a_target_is_aimed_at(client: TestClient, undecided: Pixels) -> None:
     asked = "pgd@linf:60/255,target=blue"
     (found,) = checked(client, png(undecided), checks=asked)["robustness"]["checks"]
@@ -205,6 +216,8 @@ def test_verdicts_are_counted(client: TestClient, red_left: bytes) -> None:
         ({"checks": "pgd,speed=1"}, "speed: Extra inputs are not permitted (its parameters:"),
         ({"checks": "pgd,steps"}, "'steps' is no PARAMETER=VALUE"),
         ({"checks": "carlini"}, "there is no check 'carlini'; possible ones: fgsm, pgd"),
+        ({"checks": "squeezing"}, "no threshold was measured for this model: give one"),
+        ({"checks": "squeezing,threshold=3"}, "threshold: Input should be less than or equal to 2"),
         ({"checks": "jpeg; jpeg"}, "check 'jpeg' is there more than once"),
         ({"checks": "pgd,target=red"}, "target 'red' is the answer already"),
         ({"checks": "pgd,target=purple"}, "'purple' is no class of this model"),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.manifest import Squeezing
 from service.core.robustness.corruptions import SEVERITIES
 from training.advisor import Advice
 from training.forest import Forest
@@ -52,6 +53,7 @@ class Contents:
         judged: on the held-out images.
         robustness: on some or all of them.
         adversarial: on the same ones.
+        squeezing: on the same ones; None where there were too few.
         test: the held-out images.
         learning: the images learned from.
         inside: what the network looks like.
@@ -71,6 +73,7 @@ class Contents:
     judged: Judgement
     robustness: Robustness
     adversarial: Adversarial
+    squeezing: Squeezing | None
     test: Shown
     learning: Shown
     inside: Inside
@@ -112,6 +115,7 @@ def render(contents: Contents) -> str:
         test=contents.test,
         robustness=contents.robustness,
         adversarial=contents.adversarial,
+        squeezing=contents.squeezing,
         severities=SEVERITIES,
         rotation=pictures.rotation(contents.robustness.rotation),
         shift=pictures.shift(contents.robustness.shifts),

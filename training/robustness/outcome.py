@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.manifest import Squeezing
 from service.core.robustness.evaluation import METRIC
 from training.robustness.study import ATTACKS, EPS, MANY_STEPS, TRANSFER, distances
 
@@ -61,6 +62,12 @@ class Outcome:
             for text in ATTACKS.values()
             for eps in EPS
         }
+
+    @property
+    def squeezing(self) -> Squeezing | None:
+        """How well squeezing finds attacked images; None where there were too few."""
+        found = self.results["squeezing"]
+        return None if found is None else Squeezing.model_validate(found)
 
     @property
     def sanity(self) -> list[Sanity]:

@@ -23,6 +23,7 @@ from service.core.robustness.norms import Norm
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
 from training.robustness.adversarial import network_of
+from training.robustness.detection import detection
 from training.robustness.measurement import measure
 
 EPS = ("0.5/255", "1/255", "2/255", "4/255", "8/255", "64/255")
@@ -71,6 +72,11 @@ class Study:
     source: Bundle | None = None
 
     @property
+    def sigma(self) -> float:
+        """Of the noise in certificates: what the network learned under, if it did."""
+        return self.bundle.manifest.provenance.noise or _SIGMA
+
+    @property
     def subject(self) -> Result:
         """What results belong to, as JSON: results of anything else are not gone on with."""
         return {
@@ -90,6 +96,7 @@ class Study:
         steps += [(attack, partial(self._standing, attack, network)) for attack in attacks]
         steps += [(f"minimal {norm}", partial(self._minimal, norm, network)) for norm in Norm]
         steps += [("smoothing", partial(self._smoothing, network))]
+        steps += [("squeezing", partial(self._squeezing, network))]
         if self.source is not None:
             source = network_of(self.source)
             steps += [
@@ -113,11 +120,16 @@ class Study:
     def _smoothing(self, network: Network) -> dict[str, float]:
         """Certified accuracy by radius, on the first few images."""
         images = to_float(self.crops[:_CERTIFIED])
-        radii = []
+        sigma, radii = self.sigma, []
         for image, label in zip(images, self.labels, strict=False):
-            found = smoothing.certify(network, image, sigma=_SIGMA, n=_SAMPLES, seed=self.seed)
+            found = smoothing.certify(network, image, sigma=sigma, n=_SAMPLES, seed=self.seed)
             radii.append(found.radius if found.answer == label else -1.0)
         return {f"{radius:g}": float(np.mean(np.array(radii) >= radius)) for radius in RADII}
+
+    def _squeezing(self, network: Network) -> dict[str, Any] | None:
+        """How well squeezing finds attacked images; null where there are too few."""
+        found = detection(network, self.crops, self.labels, seed=self.seed)
+        return None if found is None else found.model_dump()
 
     def _transfer(self, eps: str, network: Network, source: Network) -> list[bool]:
         """Which images stand under another model's adversarial images."""

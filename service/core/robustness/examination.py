@@ -103,7 +103,7 @@ def examine(checks: Mapping[str, Check], subject: Subject) -> Examination:
     reason = (
         f"{first.text} turns {before!r} into {now!r} ({first.finding.probability:.0%})"
         if first.finding.answer != subject.answer
-        else f"{first.text} cannot certify {before!r}"
+        else f"{first.text} {first.finding.doubt} {before!r}"
     )
     return Examination(done, Verdict.FRAGILE, reason, subject.seed)
 

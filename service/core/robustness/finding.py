@@ -30,6 +30,7 @@ class Finding:
             image.
         image: uint8 [H, W, 3], the changed image, where it is one.
         certificate: of randomised smoothing.
+        doubt: what is wrong where the answer itself is the same, as a verb before that answer.
         note: what else to know.
     """
 
@@ -42,6 +43,7 @@ class Finding:
     only_in_floats: bool = False
     image: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
     certificate: Certificate | None = None
+    doubt: str | None = None
     note: str | None = None
 
 
@@ -103,6 +105,7 @@ def of_certificate(subject: Subject, certificate: Certificate) -> Finding:
         answer=answer,
         probability=probability(logits, answer, subject),
         certificate=certificate,
+        doubt="cannot certify",
         note=f"the radius holds for the model under noise; {_learned_under(subject, certificate)}",
     )
 
@@ -115,6 +118,18 @@ def _learned_under(subject: Subject, certificate: Certificate) -> str:
     return (
         f"it was trained on {trained}, not on sigma {certificate.sigma:g}: expect it to abstain, "
         "or a small radius"
+    )
+
+
+def of_suspicion(subject: Subject, *, suspect: bool, note: str) -> Finding:
+    """The answer as it is, and whether the image looks attacked."""
+    logits = subject.serve(subject.crop[np.newaxis])[0]
+    return Finding(
+        survived=not suspect,
+        answer=subject.answer,
+        probability=probability(logits, subject.answer, subject),
+        doubt="suspects an attack behind",
+        note=note,
     )
 
 

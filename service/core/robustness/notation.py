@@ -25,12 +25,13 @@ from service.core.robustness.mishaps import (
     Rotation,
     Translation,
 )  # fmt: skip
+from service.core.robustness.squeezing import SqueezingCheck
 
 CHECKS: dict[str, type[Check]] = {
     kind.name: kind
     for kind in (
-        Fgsm, PgdCheck, Apgd, Square, DeepFool, Minimal, Smoothing, Noise, Jpeg, Corruptions,
-        Rotation, Translation, CropCheck,
+        Fgsm, PgdCheck, Apgd, Square, DeepFool, Minimal, Smoothing, SqueezingCheck, Noise, Jpeg,
+        Corruptions, Rotation, Translation, CropCheck,
     )
 }  # fmt: skip
 

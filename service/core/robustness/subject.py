@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.golden import to_float
-from models.manifest import Precision
+from models.manifest import Precision, Squeezing
 from service.core.network import Floats, Network
 
 Crops = npt.NDArray[np.uint8]
@@ -29,6 +29,7 @@ class Subject:
         seed: of all random choices.
         precision: of `serve`; in fp32 it computes what the network does.
         noise: sigma of the Gaussian noise that the network learned under; 0: none.
+        squeezing: what was measured of it; None: nothing.
     """
 
     network: Network
@@ -40,6 +41,7 @@ class Subject:
     seed: int = 0
     precision: Precision = Precision.FP32
     noise: float = 0.0
+    squeezing: Squeezing | None = None
 
     @property
     def image(self) -> Floats:

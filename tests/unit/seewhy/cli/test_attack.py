@@ -41,7 +41,15 @@ def test_it_prints_what_attacks_leave_and_carlinis_checks(
     assert run(["attack", str(bundle), str(photos), "-o", str(results)]) == ExitCode.DONE
 
     out = capsys.readouterr().out
-    for said in ("Right as they are:", "worst", "apgd", "square", "Smallest perturbation", "L2"):
+    for said in (
+        "Right as they are:",
+        "worst",
+        "apgd",
+        "square",
+        "Smallest perturbation",
+        "L2",
+        "Squeezing (",
+    ):
         assert said in out
     assert out.count("holds: ") + out.count("FAILS: ") == 5
     assert json.loads(results.read_text())["subject"]["images"] == 9
@@ -61,6 +69,8 @@ def test_the_manifest_gets_the_accuracies_on_demand(
     recorded = bundles.read(bundle)
     bundles.verify(recorded)
     assert recorded.manifest.metrics["robust_accuracy_pgd@linf:64/255"] == 0
+    assert recorded.manifest.squeezing is not None
+    assert recorded.manifest.squeezing.images == 4
     assert run(publish) == ExitCode.DONE
 
 

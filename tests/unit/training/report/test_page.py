@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.manifest import Calibration, Conformal, Lac, Precision, Raps
+from models.manifest import Calibration, Conformal, Lac, Precision, Raps, Squeezing
 from service.core.classification import Prediction
 from service.core.robustness.geometry import Axis
 from training.advisor import Evidence, advise
@@ -76,6 +76,13 @@ def contents() -> Contents:
         judged=judge(logits, labels, NAMES, calibration),
         robustness=robustness(generator),
         adversarial=Adversarial({"pgd@linf:1/255": 0.314}),
+        squeezing=Squeezing(
+            threshold=1.25,
+            images=32,
+            false_alarms=0.0625,
+            attack="pgd@linf:2/255",
+            detection_rate=0.719,
+        ),
         suspects=[Suspect(index=7, label=0, likelier=1, probability=0.93)],
         test=shown("photo", generator),
         learning=shown("learned", generator),
@@ -193,6 +200,15 @@ def test_the_page_tells_what_worse_photos_do(contents: Contents) -> None:
 
 def test_the_page_says_what_attacks_leave(contents: Contents) -> None:
     assert "<code>pgd@linf:1/255</code></td><td>31.4%" in render(contents)
+
+
+def test_the_page_says_how_well_squeezing_finds_attacks(contents: Contents) -> None:
+    text = " ".join(Reader(render(contents)).text.split())
+
+    assert "answer moves by more than 1.250" in text
+    assert "On 32 images that did not fit this threshold it raised false alarms on 6.2%" in text
+    assert "found 71.9% of those that pgd@linf:2/255 fooled" in text
+    assert "squeezing" not in render(replace(contents, squeezing=None)).lower()
 
 
 def test_robustness_on_all_images_is_not_said_to_be_of_a_few(contents: Contents) -> None:
