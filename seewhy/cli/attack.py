@@ -43,6 +43,10 @@ def attack(
     record: Annotated[
         bool, typer.Option("--record", help="Write the accuracies into the bundle's manifest.")
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="HTML", callback=writable, help="Page with charts to write."),
+    ] = None,
     seed: SeedOption = 0,
 ) -> None:
     """Attack a model on labelled photos, with gradients and without.
@@ -56,9 +60,16 @@ def attack(
     opened = bundles.read(bundle)
     other = None if transfer is None else bundles.read(transfer)
     crops, labels = photos(data, opened.manifest, images, seed=seed)
-    outcome = _carried_out(Study(opened, crops, labels, seed, other), output)
-    _show(outcome)
+    study = Study(opened, crops, labels, seed, other)
+    outcome = _carried_out(study, output)
+    _show(outcome, study.sigma)
     print(f"{output} has every image's results.")
+    if report is not None:
+        from training.report import attacks  # noqa: PLC0415
+
+        page = attacks.render(outcome, title=str(opened), sigma=study.sigma)
+        report.write_text(page, encoding="utf-8")
+        print(f"{report} has the charts.")
     if record:
         _record(opened, outcome)
 
@@ -75,7 +86,7 @@ def _carried_out(study: "Study", output: Path) -> "Outcome":
     return Outcome(results)
 
 
-def _show(outcome: "Outcome") -> None:
+def _show(outcome: "Outcome", sigma: float) -> None:
     from training.robustness.study import EPS  # noqa: PLC0415
 
     print(f"Right as they are: {outcome.clean:.1%}. Right and staying so:")
@@ -86,8 +97,15 @@ def _show(outcome: "Outcome") -> None:
     for norm, quantiles in outcome.margins.items():
         said = ", ".join(f"{share} {distance:.3g}" for share, distance in quantiles.items())
         print(f"Smallest perturbation found, {norm}, quantiles: {said}")
-    certified = ", ".join(f"{r} {s:.0%}" for r, s in outcome.results["smoothing"].items())
-    print(f"Certified accuracy under noise by L2 radius: {certified}")
+    certified = ", ".join(f"{radius:g} {share:.0%}" for radius, share in outcome.certified.items())
+    print(f"Certified accuracy under noise of sigma {sigma:g} by L2 radius: {certified}")
+    errors = outcome.corruption_errors
+    said = ", ".join(f"{name} {error:.1%}" for name, error in errors.items())
+    print(f"Corruption error, on average over severities {outcome.severities}: {said}")
+    print(
+        f"Right at every angle: {outcome.worst_turned:.1%}, "
+        f"at every shift: {outcome.worst_shifted:.1%}"
+    )
     if (squeezing := outcome.squeezing) is not None:
         print(_told(squeezing))
     for each in outcome.sanity:

@@ -133,6 +133,45 @@ def accuracy_by_depth(curves: Mapping[str, Sequence[Transfer]]) -> str:
     return _svg(figure)
 
 
+def accuracy_against_eps(found: Mapping[str, Sequence[float]], eps: Sequence[str]) -> str:
+    """What attacks leave of the accuracy at each eps, a curve for each (an SVG element).
+
+    Args:
+        found: shares [E], by attack; `worst`, under all of them, is drawn in black.
+        eps: E radii as text, evenly spaced on the axis.
+    """
+    figure, axes = _chart("eps, Linf", "share that is right and stays so")
+    for name, shares in found.items():
+        axes.plot(eps, shares, "ko--" if name == "worst" else "o-", markersize=4, label=name)
+    axes.set_ylim(0, 1.05)
+    axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def smallest_perturbations(distances: npt.NDArray[np.floating], norm: str) -> str:
+    """The share of images whose smallest perturbation is longer than x (an SVG element).
+
+    Args:
+        distances: [N]; inf where none was found.
+        norm: its name.
+    """
+    figure, axes = _chart(f"length of the perturbation, {norm}", "share that stands")
+    found = np.sort(distances[np.isfinite(distances)])
+    standing = 1 - np.arange(1, len(found) + 1) / len(distances)
+    axes.step([0, *found], [1, *standing], where="post", color=BLUE)
+    axes.set_xlim(left=0)
+    axes.set_ylim(0, 1.05)
+    return _svg(figure)
+
+
+def certified_accuracy(found: Mapping[float, float]) -> str:
+    """The share that is certified to be right, against the L2 radius (an SVG element)."""
+    figure, axes = _chart("radius, L2", "share certified to be right")
+    axes.plot(list(found), list(found.values()), "o-", color=BLUE, markersize=4)
+    axes.set_ylim(0, 1.05)
+    return _svg(figure)
+
+
 def thumbnail(crop: npt.NDArray[np.uint8]) -> str:
     """A crop [H, W, 3] as the `src` of an `img` element."""
     return _source(crop, "jpeg", quality=80)

@@ -43,6 +43,50 @@ class Outcome:
         return {**found, "worst": together.mean(axis=1).tolist()}
 
     @property
+    def images(self) -> int:
+        """How many images there were."""
+        return int(self.results["mishaps"]["robustness_images"])
+
+    @property
+    def severities(self) -> list[int]:
+        """Of the corruptions."""
+        return list(next(iter(self.corruptions.values())))
+
+    @property
+    def corruptions(self) -> dict[str, dict[int, float]]:
+        """The share that is right, by corruption and severity."""
+        found: dict[str, dict[int, float]] = {}
+        for name, share in self.results["mishaps"].items():
+            kind, _, rest = name.partition("_")
+            if kind == "corruption":
+                corruption, _, severity = rest.rpartition("_")
+                found.setdefault(corruption, {})[int(severity)] = share
+        return found
+
+    @property
+    def corruption_errors(self) -> dict[str, float]:
+        """The share that is wrong, by corruption, on average over its severities."""
+        return {
+            name: 1 - float(np.mean(list(shares.values())))
+            for name, shares in self.corruptions.items()
+        }
+
+    @property
+    def worst_turned(self) -> float:
+        """The share that is right at every angle."""
+        return float(self.results["mishaps"]["rotation_worst"])
+
+    @property
+    def worst_shifted(self) -> float:
+        """The share that is right at every shift."""
+        return float(self.results["mishaps"]["shift_worst"])
+
+    @property
+    def certified(self) -> dict[float, float]:
+        """The share that is certified to be right, by L2 radius, of the model under noise."""
+        return {float(radius): share for radius, share in self.results["smoothing"].items()}
+
+    @property
     def margins(self) -> dict[str, dict[str, float]]:
         """Quantiles of the smallest perturbation, by norm."""
         return {

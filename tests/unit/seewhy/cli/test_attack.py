@@ -36,11 +36,15 @@ def bundle(tmp_path: Path, tiny_bundle: Bundle) -> Path:
 def test_it_prints_what_attacks_leave_and_carlinis_checks(
     photos: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results = tmp_path / "out.json"
+    results, page = tmp_path / "out.json", tmp_path / "report.html"
+    words = ["attack", str(bundle), str(photos), "-o", str(results), "--report", str(page)]
 
-    assert run(["attack", str(bundle), str(photos), "-o", str(results)]) == ExitCode.DONE
+    assert run(words) == ExitCode.DONE
 
     out = capsys.readouterr().out
+    assert "Right at every angle: " in out
+    assert "Corruption error, on average over severities [1, 3, 5]: gaussian_noise " in out
+    assert f"<h1>{bundles.read(bundle)}</h1>" in page.read_text(encoding="utf-8")
     for said in (
         "Right as they are:",
         "worst",

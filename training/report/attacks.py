@@ -1,0 +1,32 @@
+"""A study of a model's robustness as an HTML page."""
+
+from service.core.robustness.norms import Norm
+from training.report import pictures
+from training.report.template import template
+from training.robustness.outcome import Outcome
+from training.robustness.study import ATTACKS, EPS, distances
+
+
+def render(outcome: Outcome, *, title: str, sigma: float) -> str:
+    """The page; it loads nothing, and the same results give the same bytes.
+
+    Args:
+        outcome: of a finished study.
+        title: of the page, the bundle's name and version.
+        sigma: of the noise in certificates.
+    """
+    margins = [
+        pictures.smallest_perturbations(distances(outcome.results[f"minimal {norm}"]), norm)
+        for norm in Norm
+    ]
+    return template("attacks.html").render(
+        title=title,
+        outcome=outcome,
+        sigma=sigma,
+        attacks=ATTACKS,
+        eps=EPS,
+        curves=pictures.accuracy_against_eps(outcome.attacks, EPS),
+        margins=margins,
+        certified=pictures.certified_accuracy(outcome.certified),
+        squeezing=outcome.squeezing,
+    )
