@@ -22,8 +22,10 @@ from service.core.robustness.check import Check
 from service.core.robustness.examination import Examination, Examined
 from service.core.robustness.finding import Finding
 from service.core.robustness.notation import LEVELS, parse
+from service.core.robustness.picture import Comparison, compare, heat
 from service.core.robustness.subject import Subject
 from service.core.serving import ServedModel
+from service.core.targets import Target
 from service.core.workers import Room
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
@@ -73,7 +75,7 @@ class Examiner:
             self.model.network(self.demand),
             self._serve,
             seen.crop.pixels,
-            int(seen.logits.argmax()),
+            _answer(seen),
             manifest.labels,
             self.model.temperature,
             self.asked.seed,
@@ -86,6 +88,25 @@ class Examiner:
         found = await asyncio.wrap_future(examined)
         self.service.metrics.verdict(manifest.name, found.verdict)
         return found, time.perf_counter() - started
+
+    def draw(self, seen: Seen, image: npt.NDArray[np.uint8], answer: int) -> Comparison:
+        """An image's crop and what a check made of it, [H, W, 3], with both answers' evidence.
+
+        Without a default way to explain the bundle there is no evidence. It runs in the room.
+
+        Raises:
+            Unavailable: there is too much to do, or a graph is still being loaded.
+            RuntimeFailure: the runtime failed, or a map is not finite.
+            DeadlineExceeded: it is too late.
+        """
+        manifest, crop = self.model.bundle.manifest, seen.crop.pixels
+        method = manifest.default_explanation
+        if method is None:
+            return compare(crop, image)
+        network, labels = self.model.network(self.demand), manifest.labels
+        before, after = (Target(index, labels[index]) for index in (_answer(seen), answer))
+        evidence = (heat(network, crop, before, method), heat(network, image, after, method))
+        return compare(crop, image, evidence)
 
     def _serve(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         rows = [
@@ -107,6 +128,11 @@ def examiner(
     demand = replace(wanted.demand, priority=Priority.ROBUSTNESS)
     with service.explainers.reserve(len(wanted.upload.images), demand) as room:
         yield Examiner(service, wanted.model, asked, room, demand)
+
+
+def _answer(seen: Seen) -> int:
+    """The class that the image is given."""
+    return int(seen.logits.argmax())
 
 
 def body(found: Examination, labels: tuple[str, ...]) -> dict[str, Any]:

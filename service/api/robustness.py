@@ -17,7 +17,6 @@ from service.api.pipeline import see
 from service.api.requests import ImageRequest, read_request
 from service.api.schemas import Robustness, Robustnesses, RobustnessOptions
 from service.core.classification import predict
-from service.core.robustness.picture import compare
 
 router = APIRouter(tags=["images"])
 
@@ -86,12 +85,12 @@ async def _picture(
     async with while_connected(request, asked.demand):
         seen = await see(service, model, image, asked.demand)
         found, seconds = await examiner.examine(seen)
-    shown = found.shown
-    if shown is None or shown.finding.image is None:
-        raise InvalidRequest(f"none of the checks makes an image that {PNG} could show")
-    drawn = await asyncio.wrap_future(
-        examiner.room.submit(compare, seen.crop.pixels, shown.finding.image)
-    )
+        shown = found.shown
+        if shown is None or shown.finding.image is None:
+            raise InvalidRequest(f"none of the checks makes an image that {PNG} could show")
+        drawn = await asyncio.wrap_future(
+            examiner.room.submit(examiner.draw, seen, shown.finding.image, shown.finding.answer)
+        )
     timings(request, {"read": asked.read_seconds, **seen.seconds, "robustness": seconds})
     note = f"{shown.text}; the change is amplified {drawn.factor:.3g} times; {found.reason}"
     return Response(drawn.png, headers={"X-SeeWhy-Note": _ascii(note)}, media_type=PNG)

@@ -21,6 +21,18 @@ def overlay(
     crop: Box,
     box: Box | None = None,
 ) -> bytes:
+    """Draw the map over the part of the photo that it covers, as a PNG; see `laid_over`."""
+    png = BytesIO()
+    laid_over(photo, saliency, crop, box).save(png, format="PNG", compress_level=4)
+    return png.getvalue()
+
+
+def laid_over(
+    photo: npt.NDArray[np.uint8],
+    saliency: npt.NDArray[np.floating],
+    crop: Box,
+    box: Box | None = None,
+) -> Image.Image:
     """Draw the map over the part of the photo that it covers.
 
     The colours run from the map's zero to its 99th percentile (as Smilkov et al. 2017,
@@ -34,7 +46,7 @@ def overlay(
         box: the same of a box to draw, its lines inside it; None draws none.
 
     Returns:
-        A PNG of the photo's aspect.
+        A picture of the photo's aspect.
     """
     picture = _shrunk(Image.fromarray(photo))
     height, width = photo.shape[:2]
@@ -43,9 +55,7 @@ def overlay(
     drawn = Image.blend(picture, Image.fromarray(colours()[heat]), _OPACITY)
     if box is not None:
         _frame(drawn, _scaled(box, across, down))
-    png = BytesIO()
-    drawn.save(png, format="PNG", compress_level=4)
-    return png.getvalue()
+    return drawn
 
 
 @cache

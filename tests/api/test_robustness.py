@@ -154,10 +154,34 @@ def test_the_picture_shows_before_the_change_and_after(
     assert "amplified 63.5 times" in response.headers["X-SeeWhy-Note"]
     with Image.open(BytesIO(response.content)) as image:
         drawn = np.asarray(image).astype(int)
-    before, change, after = (drawn[:, left : left + 32] for left in (0, 40, 80))
+    before, change, after = (drawn[:32, left : left + 32] for left in (0, 40, 80))
     np.testing.assert_array_equal(before, undecided)
     np.testing.assert_allclose(change, 128 + 63.5 * (after - before), atol=0.51)
     assert np.abs(after - before).max() == 2
+
+
+def test_the_picture_shows_the_evidence_for_both_answers(
+    client: TestClient, undecided: Pixels
+) -> None:
+    def pixels(path: str, photo: Pixels, **options: str) -> npt.NDArray[np.int64]:
+        response = client.post(
+            path, params=options, content=png(photo), headers={"Accept": "image/png"}
+        )
+        assert response.status_code == 200, response.text
+        with Image.open(BytesIO(response.content)) as image:
+            return np.asarray(image).astype(int)
+
+    drawn = pixels("/robustness", undecided, checks="pgd@linf:2/255")
+    after = drawn[:32, 80:].astype(np.uint8)
+
+    assert drawn.shape == (72, 112, 3)
+    explained = (
+        pixels("/explain", undecided, target="red"),
+        pixels("/explain", after, target="green"),
+    )
+    np.testing.assert_array_equal(drawn[40:, :32], explained[0])
+    np.testing.assert_array_equal(drawn[40:, 80:], explained[1])
+    assert (drawn[40:, 40:72] == 255).all()
 
 
 def test_a_picture_needs_a_check_that_makes_an_image(client: TestClient, red_left: bytes) -> None:
