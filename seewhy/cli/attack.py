@@ -62,7 +62,7 @@ def attack(
     crops, labels = photos(data, opened.manifest, images, seed=seed)
     study = Study(opened, crops, labels, seed, other)
     outcome = _carried_out(study, output)
-    _show(outcome, study.sigma)
+    _show(outcome, study)
     print(f"{output} has every image's results.")
     if report is not None:
         from training.report import attacks  # noqa: PLC0415
@@ -86,7 +86,7 @@ def _carried_out(study: "Study", output: Path) -> "Outcome":
     return Outcome(results)
 
 
-def _show(outcome: "Outcome", sigma: float) -> None:
+def _show(outcome: "Outcome", study: "Study") -> None:
     from training.robustness.study import EPS  # noqa: PLC0415
 
     print(f"Right as they are: {outcome.clean:.1%}. Right and staying so:")
@@ -98,10 +98,14 @@ def _show(outcome: "Outcome", sigma: float) -> None:
         said = ", ".join(f"{share} {distance:.3g}" for share, distance in quantiles.items())
         print(f"Smallest perturbation found, {norm}, quantiles: {said}")
     certified = ", ".join(f"{radius:g} {share:.0%}" for radius, share in outcome.certified.items())
-    print(f"Certified accuracy under noise of sigma {sigma:g} by L2 radius: {certified}")
+    print(f"Certified accuracy under noise of sigma {study.sigma:g} by L2 radius: {certified}")
     errors = outcome.corruption_errors
     said = ", ".join(f"{name} {error:.1%}" for name, error in errors.items())
     print(f"Corruption error, on average over severities {outcome.severities}: {said}")
+    if study.imagenet:
+        from training.robustness.corruption_error import beside_alexnet  # noqa: PLC0415
+
+        print(f"Mean corruption error over these, beside AlexNet's: {beside_alexnet(errors):.1%}")
     print(
         f"Right at every angle: {outcome.worst_turned:.1%}, "
         f"at every shift: {outcome.worst_shifted:.1%}"

@@ -247,7 +247,7 @@ def test_verdicts_are_counted(client: TestClient, red_left: bytes) -> None:
         ({"checks": "pgd,target=purple"}, "'purple' is no class of this model"),
         ({"checks": "pgd,steps=100000"}, "100002 passes"),
         ({"checks": "pgd,steps=1,restarts=1000"}, "restarts: Input should be less than or equal"),
-        ({"checks": "corruptions,severity=2"}, "severity 2 is none of"),
+        ({"checks": "corruptions,severity=6"}, "severity: Input should be less than or equal to 5"),
         ({"checks": "jpeg", "level": "fast"}, "level and checks exclude each other"),
         ({"level": "extreme"}, "level"),
         ({"seed": -1}, "seed"),

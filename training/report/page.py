@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from models.manifest import Squeezing
-from service.core.robustness.corruptions import SEVERITIES
 from training.advisor import Advice
 from training.forest import Forest
 from training.judgement import Judgement
@@ -20,7 +19,7 @@ from training.report.inside import Inside
 from training.report.lesson import Lesson
 from training.report.template import template
 from training.robustness.adversarial import Adversarial
-from training.robustness.measurement import Robustness
+from training.robustness.measurement import SEVERITIES, Robustness
 
 SUSPECTS = 24
 """Images with doubted labels that are shown."""

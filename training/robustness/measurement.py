@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from service.core.ports import Runner
-from service.core.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from service.core.robustness.corruptions import CORRUPTIONS, corrupted
 from service.core.robustness.geometry import ANGLES, SHIFTS, Axis, rotated, shifted
 from training import gate
+
+SEVERITIES = (1, 3, 5)
+"""Of the five that ImageNet-C has, those that a training report shows."""
 
 Bools = npt.NDArray[np.bool_]
 Crops = npt.NDArray[np.uint8]
@@ -90,7 +93,12 @@ class Robustness:
 
 
 def measure(
-    model: Runner, crops: Crops, labels: npt.NDArray[np.integer], *, seed: int
+    model: Runner,
+    crops: Crops,
+    labels: npt.NDArray[np.integer],
+    *,
+    seed: int,
+    severities: Sequence[int] = SEVERITIES,
 ) -> Robustness:
     """Ask a model again after everything that is done to its images.
 
@@ -99,6 +107,7 @@ def measure(
         crops: uint8 [N, H, W, 3]; N at least 1.
         labels: [N], indices of the true classes.
         seed: of the corruptions' random numbers.
+        severities: of the corruptions, from 1 to 5.
 
     Raises:
         RuntimeFailure: the runtime failed.
@@ -116,7 +125,7 @@ def measure(
     corruptions = {
         name: {
             severity: float(right(corrupted(crops, name, severity, seed=seed)).mean())
-            for severity in SEVERITIES
+            for severity in severities
         }
         for name in CORRUPTIONS
     }

@@ -17,11 +17,13 @@ from models.golden import to_float
 from models.manifest import Graph
 from service.core.network import Network
 from service.core.robustness import minimal, smoothing
+from service.core.robustness.corruptions import SEVERITIES
 from service.core.robustness.criterion import Criterion
 from service.core.robustness.evaluation import attack_of, standing
 from service.core.robustness.norms import Norm
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
+from training.export import read_labels
 from training.robustness.adversarial import network_of
 from training.robustness.detection import detection
 from training.robustness.measurement import measure
@@ -77,6 +79,11 @@ class Study:
         return self.bundle.manifest.provenance.noise or _SIGMA
 
     @property
+    def imagenet(self) -> bool:
+        """Whether the classes are ImageNet's, for which AlexNet's errors are published."""
+        return self.bundle.manifest.labels == read_labels(None, None)
+
+    @property
     def subject(self) -> Result:
         """What results belong to, as JSON: results of anything else are not gone on with."""
         return {
@@ -106,7 +113,9 @@ class Study:
 
     def _mishaps(self) -> dict[str, float]:
         model = open_graph(self.bundle, Graph.MODEL, choose(Provider.CPU))
-        return measure(model, self.crops, self.labels, seed=self.seed).metrics
+        return measure(
+            model, self.crops, self.labels, seed=self.seed, severities=SEVERITIES
+        ).metrics
 
     def _standing(self, attack: str, network: Network) -> list[bool]:
         found = standing(attack_of(attack), network, self.crops, self.labels, seed=self.seed)

@@ -7,7 +7,6 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from models.errors import InvalidRequest
 from service.core.robustness import corruptions, finding, geometry
 from service.core.robustness.check import Check, Rows
 from service.core.robustness.finding import Finding
@@ -67,10 +66,6 @@ class Corruptions(Check):
 
     def examine(self, subject: Subject) -> Finding:
         """See `Check`."""
-        if self.severity not in corruptions.SEVERITIES:
-            raise InvalidRequest(
-                f"corruptions: severity {self.severity} is none of {corruptions.SEVERITIES}"
-            )
         crop, names = subject.crop[np.newaxis], list(corruptions.CORRUPTIONS)
         changed = [
             corruptions.corrupted(crop, name, self.severity, seed=subject.seed) for name in names

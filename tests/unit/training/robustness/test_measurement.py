@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from service.core.robustness.corruptions import CORRUPTIONS, SEVERITIES
+from service.core.robustness.corruptions import CORRUPTIONS
 from service.core.robustness.geometry import ANGLES, SHIFTS, Axis
-from training.robustness.measurement import Robustness, Sensitivity, measure
+from training.robustness.measurement import SEVERITIES, Robustness, Sensitivity, measure
 
 SIDE = 40
 MIDDLE = SIDE // 2

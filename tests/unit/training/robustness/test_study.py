@@ -10,6 +10,8 @@ import pytest
 
 from models.bundle import Bundle
 from models.errors import DataError
+from models.repository import Repository
+from service.settings import ZOO
 from training.robustness.outcome import Outcome
 from training.robustness.study import ATTACKS, EPS, Study, carry_out
 
@@ -81,6 +83,11 @@ def test_a_model_that_hides_its_gradients_is_found_out(outcome: Outcome) -> None
 
 def test_metrics_are_named_by_the_attacks(outcome: Outcome) -> None:
     assert outcome.metrics["robust_accuracy_pgd@linf:1/255"] == outcome.attacks["pgd"][1]
+
+
+def test_only_imagenets_classes_are_held_against_alexnet(study: Study) -> None:
+    assert not study.imagenet
+    assert replace(study, bundle=Repository(ZOO).open("efficientnet_lite0")).imagenet
 
 
 def test_what_was_measured_is_not_measured_again(study: Study, tmp_path: Path) -> None:

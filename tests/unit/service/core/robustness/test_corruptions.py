@@ -12,16 +12,23 @@ from service.core.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 
 Crops = npt.NDArray[np.uint8]
 
-Corrupt = Callable[[Crops, int, str], Crops]
+Corrupt = Callable[[Crops, int, str, np.random.Generator], Crops]
 
 
-@pytest.fixture(scope="module")
-def published() -> Corrupt:
-    """From an image, a severity and a corruption's name to what the package makes of them."""
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> Corrupt:
+    """The package's corruptions, with the random numbers of a generator."""
     package = pytest.importorskip(
-        "imagecorruptions", reason="OpenCV lacks libGL", exc_type=ImportError
+        "imagecorruptions.corruptions", reason="OpenCV lacks libGL", exc_type=ImportError
     )
-    corrupt: Corrupt = package.corrupt
+
+    def corrupt(image: Crops, severity: int, name: str, generator: np.random.Generator) -> Crops:
+        for draw in ("normal", "poisson", "uniform"):
+            monkeypatch.setattr(np.random, draw, getattr(generator, draw))
+        options = {"seed": generator} if name == "impulse_noise" else {}
+        found = getattr(package, name)(Image.fromarray(image), severity, **options)
+        return np.asarray(found).astype(np.uint8)
+
     return corrupt
 
 
@@ -36,28 +43,19 @@ def photos(request: pytest.FixtureRequest) -> Crops:
 
 @pytest.mark.system
 @pytest.mark.parametrize("severity", SEVERITIES)
-@pytest.mark.parametrize("name", sorted(set(CORRUPTIONS) - {"gaussian_noise"}))
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_corruption_is_imagenet_cs(
     photos: Crops, published: Corrupt, name: str, severity: int
 ) -> None:
     found = corrupted(photos, name, severity, seed=0)
 
-    expected = [published(photo, severity, name) for photo in photos]
+    expected = [
+        published(photo, severity, name, np.random.default_rng([0, row]))
+        for row, photo in enumerate(photos)
+    ]
     # Whole levels are cut off, so what rounds otherwise is off by one.
     assert found.dtype == np.uint8
     assert np.abs(found.astype(int) - np.stack(expected)).max() <= 1
-
-
-@pytest.mark.system
-@pytest.mark.parametrize("severity", SEVERITIES)
-def test_noise_is_as_strong_as_imagenet_cs(published: Corrupt, severity: int) -> None:
-    grey = np.full((1, 224, 224, 3), 128, dtype=np.uint8)
-
-    found = corrupted(grey, "gaussian_noise", severity, seed=0)
-
-    expected = published(grey[0], severity, "gaussian_noise")
-    assert found.std() == pytest.approx(expected.std(), rel=0.02)
-    assert found.mean() == pytest.approx(expected.mean(), abs=1)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
@@ -67,7 +65,8 @@ def test_a_severer_corruption_changes_more(photos: Crops, name: str) -> None:
         for severity in SEVERITIES
     ]
 
-    assert 0 < changes[0] < changes[1] < changes[2]
+    assert changes[0] > 0
+    assert changes[0] < changes[2] < changes[4]
 
 
 def test_one_seed_makes_one_noise(photos: Crops) -> None:
