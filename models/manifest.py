@@ -267,7 +267,7 @@ class Manifest(Frozen):
     provenance: Provenance
     metrics: dict[str, float]
     calibration: Calibration | None
-    squeezing: Squeezing | None = None
+    squeezing: Squeezing | None
     sha256: dict[FileName, Sha256] = Field(description="of every other file, by name")
 
     @model_validator(mode="after")

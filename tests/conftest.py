@@ -303,6 +303,7 @@ def _manifest(directory: Path) -> dict[str, object]:
         },
         "metrics": {},
         "calibration": None,
+        "squeezing": None,
     }
 
 

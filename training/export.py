@@ -132,6 +132,7 @@ def write(
         {
             "metrics": {},
             "calibration": None,
+            "squeezing": None,
             **fields,
             "preprocessing": preprocessing,
             "graphs": {graph: _spec(model) for graph, model in models.items()},

@@ -50,6 +50,7 @@ def fields() -> Fields:
         },
         "metrics": {},
         "calibration": None,
+        "squeezing": None,
     }
 
 
