@@ -86,6 +86,11 @@ class Learned:
     calibration: Calibration
 
     @property
+    def tuned(self) -> bool:
+        """Whether the trained network serves."""
+        return self.tuning is not None and self.tuning.better
+
+    @property
     def held_out(self) -> npt.NDArray[np.float64]:
         """Each image's calibrated probabilities from a probe that has not seen it: [N, K]."""
         best = self.probes[0].held_out

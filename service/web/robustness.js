@@ -7,6 +7,7 @@ import { percent, shortly } from "./words.js";
 
 // Between the three parts of the service's picture, in pixels.
 const GAP = 8;
+const CHANGE = 1;
 
 let question = null;
 let latest = new AbortController();
@@ -83,7 +84,10 @@ function triptych(bitmap, { prediction, robustness: { checks: [check] } }, note)
 
 function part(bitmap, place, name) {
   const side = (bitmap.width - 2 * GAP) / 3;
-  const canvas = element("canvas", { width: side, height: bitmap.height, role: "img", "aria-label": name });
+  // Below the crops lies the evidence for both answers, where the bundle can be explained.
+  const explained = bitmap.height > 1.5 * side;
+  const height = explained && place === CHANGE ? (bitmap.height - GAP) / 2 : bitmap.height;
+  const canvas = element("canvas", { width: side, height, role: "img", "aria-label": name });
   canvas.getContext("2d").drawImage(bitmap, -place * (side + GAP), 0);
   return canvas;
 }
