@@ -104,7 +104,7 @@ def limit(items: list[Item], bundle: Bundle, runner: Runner) -> float:
     started = time.perf_counter()
     decoded = [decode(item, bundle.manifest.preprocessing, READABLE) for item in items]
     decoding = (time.perf_counter() - started) / len(items)
-    crops = np.stack([image.pixels for image in decoded if image.pixels is not None])
+    crops = np.stack([image.crop.pixels for image in decoded if image.crop is not None])
     inference = []
     for batch in BATCHES:
         started = time.perf_counter()
@@ -124,6 +124,8 @@ def ours(items: list[Item], scorer: Scorer) -> float:
         fingerprint="",
         top_k=5,
         embedding=False,
+        box=False,
+        robustness=None,
         format=Format.PARQUET,
         part_size=1000,
     )

@@ -85,6 +85,8 @@ def _score(folder: Path, output: Path) -> None:
         found.fingerprint,
         top_k=5,
         embedding=False,
+        box=False,
+        robustness=None,
         format=Format.PARQUET,
         part_size=1000,
     )

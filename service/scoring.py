@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from models import bundle as bundles
@@ -10,6 +11,7 @@ from models.manifest import Graph
 from models.photo import Limits
 from models.repository import Repository
 from service.core.catalogue import default_model
+from service.core.network import Network
 from service.core.scoring import inputs, output, scoring
 from service.core.scoring.decoding import Readable
 from service.core.scoring.inputs import Source
@@ -18,7 +20,9 @@ from service.core.scoring.output import Model, Run
 from service.core.scoring.parts import Format
 from service.core.scoring.scorer import Options, Scorer
 from service.core.scoring.scoring import Progress, Work
+from service.core.scoring.scrutiny import Scrutiny, scrutiny
 from service.core.scoring.summary import Summary
+from service.core.serving import known_of, reference_of
 from service.runtime import loading, plans, providers
 from service.settings import Settings
 
@@ -53,17 +57,21 @@ def run(request: Request, settings: Settings, progress: Progress) -> Summary:
         DataError: the input is not there, holds nothing, or is broken.
         OutputError: the output cannot be written, or holds another run's results.
         BundleError: the bundle cannot be used.
+        Unsupported: it has not got what the options ask for.
         ProviderUnavailable: the execution provider is not here.
         RuntimeFailure: the runtime failed.
     """
     repository = Repository(settings.repository)
     name = request.model or settings.default_model or default_model(repository)
     bundle = repository.open(name, request.version)
+    wanted = scrutiny(
+        bundle.manifest, box=request.options.box, robustness=request.options.robustness
+    )
     identity = _identity(request, bundle)
     with output.opened(request.folder, identity) as opened:
         summary = scoring.score(
             inputs.read(request.source),
-            _scorer(bundle, request.options, settings),
+            _scorer(bundle, request.options, wanted, settings),
             opened,
             Work(
                 Readable(settings.max_upload_bytes, Limits(max_pixels=settings.max_pixels)),
@@ -88,18 +96,29 @@ def _identity(request: Request, bundle: Bundle) -> Run:
         fingerprint=found.fingerprint,
         top_k=request.options.top_k,
         embedding=request.options.embedding,
+        box=request.options.box,
+        robustness=request.options.robustness,
         format=request.format,
         part_size=request.part_size,
     )
 
 
-def _scorer(bundle: Bundle, options: Options, settings: Settings) -> Scorer:
+def _scorer(bundle: Bundle, options: Options, wanted: Scrutiny, settings: Settings) -> Scorer:
     bundles.verify(bundle)
     device = providers.choose(settings.provider)
     plan = plans.plan_for(
         bundle, device, settings.tune, threads=settings.threads, max_batch=settings.max_batch
     )
-    session = loading.open_graph(bundle, Graph.MODEL, device, threads=plan.threads)
-    outputs = ["logits", "embedding"] if options.embedding else ["logits"]
+    opened = partial(loading.open_graph, bundle, device=device, threads=plan.threads)
+    known = known_of(bundle, reference_of(bundle))
+    outputs = ["logits", "embedding"] if options.embedding or known else ["logits"]
+    graphs = {graph: opened(graph) for graph in wanted.graphs}
+    network = Network(
+        graphs.__getitem__,
+        classes=len(bundle.manifest.labels),
+        head=bundles.cam_weights(bundle),
+        batch=plan.batch,
+    )
     # The other outputs are not needed, and copying them to Python costs.
-    return Scorer(bundle.manifest, session.fetching(outputs), plan, options)
+    session = opened(Graph.MODEL).fetching(outputs)
+    return Scorer(bundle.manifest, session, plan, options, known, network if graphs else None)

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -49,6 +49,13 @@ def score(
     ] = "path",
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many classes to list.")] = 5,
     embedding: Annotated[bool, typer.Option("--embedding", help="Write embeddings too.")] = False,
+    box: Annotated[
+        bool, typer.Option("--box", help="Write where the evidence for the answer lies.")
+    ] = False,
+    robustness: Annotated[
+        Literal["fast", "standard", "thorough"] | None,
+        typer.Option(help="Write whether the answer survives these checks."),
+    ] = None,
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Write JSON lines instead of Parquet.")
     ] = False,
@@ -80,7 +87,7 @@ def score(
         part_size,
         model,
         version,
-        Options(top_k, embedding),
+        Options(top_k, embedding, box, robustness),
         Format.JSONL if jsonl else Format.PARQUET,
         retry_errors,
     )

@@ -91,9 +91,9 @@ class ServedModel:
         self.bundle = bundle
         self.plan = plan
         self._head = bundles.cam_weights(bundle)
-        self.reference = _reference(bundle)
+        self.reference = reference_of(bundle)
         self.index = None if self.reference is None else retrieval.index(self.reference)
-        self.known = _known(bundle, self.reference)
+        self.known = known_of(bundle, self.reference)
         self._open_graph = open_graph
         self._capacity = capacity
         self._report = report
@@ -255,7 +255,12 @@ class ServedModel:
                 self._start_queue([runner], graph)
 
 
-def _reference(bundle: Bundle) -> Reference | None:
+def reference_of(bundle: Bundle) -> Reference | None:
+    """What the bundle's training images are known by, if it keeps that.
+
+    Raises:
+        BundleInvalid: the file is not what it should be.
+    """
     if REFERENCE not in bundle.manifest.sha256:
         return None
     return references.read(bundle.directory / REFERENCE, len(bundle.manifest.labels))
@@ -268,7 +273,12 @@ def _watch(bundle: Bundle, reference: Reference | None, size: int) -> DriftWatch
     return DriftWatch(reference, size)
 
 
-def _known(bundle: Bundle, reference: Reference | None) -> Known | None:
+def known_of(bundle: Bundle, reference: Reference | None) -> Known | None:
+    """What images are compared with, where the bundle is calibrated for that.
+
+    Raises:
+        BundleInvalid: its calibration compares with a reference that it has not got.
+    """
     calibration = bundle.manifest.calibration
     if calibration is None or calibration.ood is None:
         return None

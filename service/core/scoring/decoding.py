@@ -4,13 +4,10 @@ import hashlib
 import time
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from models.errors import ImageError
 from models.manifest import Preprocessing
 from models.photo import Limits
-from models.preprocess import preprocess
+from models.preprocess import Crop, preprocess
 from service.core.scoring.items import Item
 
 
@@ -24,7 +21,7 @@ class Readable:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """An input's crop, uint8 [H, W, 3], or why there is none.
+    """An input's crop, or why there is none.
 
     `sha256` is that of the encoded bytes, None where they could not be read; `seconds` is what
     reading and decoding took.
@@ -32,7 +29,7 @@ class Decoded:
 
     item: Item
     sha256: str | None
-    pixels: npt.NDArray[np.uint8] | None
+    crop: Crop | None
     error: str | None
     seconds: float
 
@@ -43,11 +40,11 @@ def decode(item: Item, preprocessing: Preprocessing, readable: Readable) -> Deco
     The error's text is the kind of it, a colon and the reason.
     """
     started = time.perf_counter()
-    sha256, pixels, error = None, None, None
+    sha256, crop, error = None, None, None
     try:
         data = item.read(readable.max_bytes)
         sha256 = hashlib.sha256(data).hexdigest()
-        pixels = preprocess(data, preprocessing, readable.limits).pixels
+        crop = preprocess(data, preprocessing, readable.limits)
     except ImageError as problem:
         error = f"{type(problem).__name__}: {problem}"
-    return Decoded(item, sha256, pixels, error, time.perf_counter() - started)
+    return Decoded(item, sha256, crop, error, time.perf_counter() - started)

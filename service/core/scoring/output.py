@@ -46,6 +46,8 @@ class Run:
     fingerprint: str
     top_k: int
     embedding: bool
+    box: bool
+    robustness: str | None
     format: Format
     part_size: int
     schema_version: int = SCHEMA_VERSION

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -10,38 +11,58 @@ import numpy.typing as npt
 
 from models.errors import RuntimeFailure
 from models.manifest import Manifest
-from service.core import conformal
+from models.preprocess import Crop
+from service.core import trust
 from service.core.classification import predict, softmax
+from service.core.network import Network
 from service.core.plan import Plan
 from service.core.ports import Runner
+from service.core.robustness.examination import examine
+from service.core.robustness.subject import Subject
+from service.core.scoring import scrutiny
 from service.core.scoring.ahead import ahead
 from service.core.scoring.decoding import Decoded
 from service.core.scoring.rows import Row
+from service.core.scoring.scrutiny import Scrutiny
+from service.core.trust import Asked, Known, Terms
 
-COVERAGE = 0.9
-"""Of prediction sets, where the bundle has it; else its largest."""
+Floats = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a row says: so many classes, and perhaps the embedding."""
+    """What a row says beside the answer: so many classes, and what costs more.
+
+    `robustness` is a level of `service.core.robustness.notation`.
+    """
 
     top_k: int = 5
     embedding: bool = False
+    box: bool = False
+    robustness: str | None = None
 
 
 @dataclass(frozen=True)
 class Scorer:
     """A model and what is asked of it.
 
-    `runner` runs the bundle's `model.onnx`, as `plan` says: on so many images, in so many
-    threads at once.
+    Attributes:
+        manifest: of the bundle.
+        runner: runs the bundle's `model.onnx`, as `plan` says: on so many images, in so many
+            threads at once.
+        plan: how.
+        options: what a row says.
+        known: what images are compared with, where the bundle is calibrated for that.
+        network: the graphs that boxes and robustness need, run from as many threads; None
+            where the options ask for neither.
     """
 
     manifest: Manifest
     runner: Runner
     plan: Plan
     options: Options = field(default_factory=Options)
+    known: Known | None = None
+    network: Network | None = None
 
     def rows(self, images: Iterable[Decoded]) -> Iterator[Row]:
         """A row for each image, in order; one without pixels has its error.
@@ -56,50 +77,90 @@ class Scorer:
             yield from rows
 
     def _block(self, block: Sequence[Decoded]) -> list[Row]:
-        pixels = [image.pixels for image in block if image.pixels is not None]
-        answers = iter(self._answers(np.stack(pixels)) if pixels else ())
+        crops = [image.crop for image in block if image.crop is not None]
+        answers = iter(self._answers(crops) if crops else ())
         return [
             Row(
                 image.item.id,
                 image.item.path,
                 image.sha256,
                 error=image.error,
-                **({} if image.pixels is None else next(answers)),
+                **({} if image.crop is None else next(answers)),
             )
             for image in block
         ]
 
-    def _answers(self, pixels: npt.NDArray[np.uint8]) -> list[dict[str, Any]]:
-        """The columns that a model fills, for each of some crops."""
-        outputs = self.runner.run({"image": pixels})
-        logits = outputs["logits"]
-        if not np.isfinite(logits).all():
+    def _answers(self, crops: Sequence[Crop]) -> list[dict[str, Any]]:
+        """The columns that a model fills, for each of some images."""
+        outputs = self.runner.run({"image": np.stack([crop.pixels for crop in crops])})
+        if not np.isfinite(outputs["logits"]).all():
             raise RuntimeFailure("a logit is not finite")
-        labels, calibration = self.manifest.labels, self.manifest.calibration
-        temperature = 1.0 if calibration is None else calibration.temperature
-        sets = self._sets(softmax(logits, temperature))
-        answers = []
-        for number, row in enumerate(logits):
-            top = predict(row, labels, top_k=self.options.top_k, temperature=temperature)
-            answers.append(
-                {
-                    **vars(top[0]),
-                    "top_k": [dict(vars(prediction)) for prediction in top],
-                    "calibrated": calibration is not None,
-                    "prediction_set": None if sets is None else sets[number],
-                    "embedding": outputs["embedding"][number].tolist()
-                    if self.options.embedding
-                    else None,
-                }
-            )
-        return answers
+        embeddings = outputs.get("embedding", [None] * len(crops))
+        return [
+            {
+                **self._predicted(logits),
+                **self._trusted(logits, embedding),
+                **self._scrutinised(crop, logits),
+                "embedding": embedding.tolist() if self.options.embedding else None,
+            }
+            for crop, logits, embedding in zip(crops, outputs["logits"], embeddings, strict=True)
+        ]
 
-    def _sets(self, probabilities: npt.NDArray[np.float64]) -> list[list[str]] | None:
+    def _predicted(self, logits: Floats) -> dict[str, Any]:
+        top = predict(
+            logits, self.manifest.labels, top_k=self.options.top_k, temperature=self._temperature
+        )
+        return {
+            **vars(top[0]),
+            "top_k": [dict(vars(prediction)) for prediction in top],
+            "calibrated": self.manifest.calibration is not None,
+        }
+
+    def _trusted(self, logits: Floats, embedding: Floats | None) -> dict[str, Any]:
+        terms = self._terms
+        if terms is None:
+            return {}
+        novelty = None
+        if self.known is not None and embedding is not None:
+            novelty = trust.place(logits, embedding, self.known)
+        probabilities = softmax(logits, self._temperature)
+        found = trust.assess(probabilities, self.manifest.labels, novelty, terms)
+        members = found.prediction_set
+        return {
+            "prediction_set": None if members is None else [member.label for member in members],
+            "ood_score": None if novelty is None else novelty.nearest_neighbour.score,
+            "decision": None if found.decision is None else found.decision.verdict.value,
+        }
+
+    def _scrutinised(self, crop: Crop, logits: Floats) -> dict[str, Any]:
+        if self.network is None:
+            return {}
+        found: dict[str, Any] = {}
+        labels, wanted = self.manifest.labels, self._scrutiny
+        if wanted.method is not None:
+            found["box"] = scrutiny.box(self.network, crop, logits, labels, wanted.method)
+        if wanted.checks:
+            answer = int(logits.argmax())
+            subject = Subject(
+                self.network, self._serve, crop.pixels, answer, labels, self._temperature
+            )
+            found["robustness"] = examine(wanted.checks, subject).verdict.value
+        return found
+
+    def _serve(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return np.asarray(self.runner.run({"image": crops})["logits"])
+
+    @property
+    def _temperature(self) -> float:
         calibration = self.manifest.calibration
-        if calibration is None or calibration.conformal is None:
-            return None
-        rule = calibration.conformal.raps
-        fitted = [float(coverage) for coverage in rule.thresholds]
-        coverage = COVERAGE if COVERAGE in fitted else max(fitted)
-        members = conformal.prediction_sets(probabilities, rule, coverage)
-        return [[self.manifest.labels[index] for index in np.flatnonzero(row)] for row in members]
+        return 1.0 if calibration is None else calibration.temperature
+
+    @cached_property
+    def _terms(self) -> Terms | None:
+        return trust.terms(self.manifest.calibration, Asked())
+
+    @cached_property
+    def _scrutiny(self) -> Scrutiny:
+        return scrutiny.scrutiny(
+            self.manifest, box=self.options.box, robustness=self.options.robustness
+        )

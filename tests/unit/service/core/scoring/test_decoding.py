@@ -24,8 +24,8 @@ def test_an_image_is_decoded_as_the_service_does(
 
     assert found.error is None
     assert found.sha256 == hashlib.sha256(data).hexdigest()
-    assert found.pixels is not None
-    np.testing.assert_array_equal(found.pixels, preprocess(data, how).pixels)
+    assert found.crop is not None
+    np.testing.assert_array_equal(found.crop.pixels, preprocess(data, how).pixels)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,6 @@ def test_an_image_is_decoded_as_the_service_does(
 def test_what_is_wrong_is_told(tiny_bundle: Bundle, data: bytes, kind: str) -> None:
     found = decode(Item("a", None, data), tiny_bundle.manifest.preprocessing, READABLE)
 
-    assert found.pixels is None
+    assert found.crop is None
     assert found.error is not None
     assert found.error.startswith(f"{kind}: ")

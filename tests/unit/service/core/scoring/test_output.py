@@ -18,6 +18,8 @@ RUN = Run(
     fingerprint="cd" * 32,
     top_k=5,
     embedding=False,
+    box=False,
+    robustness=None,
     format=Format.PARQUET,
     part_size=3,
 )
@@ -43,6 +45,8 @@ def test_a_part_is_done_once_it_is_written(tmp_path: Path) -> None:
         ({"model": Model("tiny", 1, "ef" * 32)}, "model was tiny 1 abab.*, and is tiny 1 efef"),
         ({"top_k": 1}, "top_k was 5, and is 1 now"),
         ({"images": 6}, "images was 5, and is 6 now"),
+        ({"box": True}, "box was False, and is True now"),
+        ({"robustness": "fast"}, "robustness was None, and is fast now"),
         ({"format": Format.JSONL}, "format was parquet, and is jsonl now"),
     ],
 )

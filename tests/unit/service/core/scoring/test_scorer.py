@@ -11,6 +11,7 @@ from scipy.special import softmax
 from models.bundle import Bundle
 from models.errors import RuntimeFailure
 from models.manifest import Calibration, Conformal, Lac, Manifest, Raps
+from models.preprocess import Crop
 from service.core.plan import Plan
 from service.core.ports import Arrays
 from service.core.scoring.decoding import Decoded
@@ -35,7 +36,8 @@ class Fake:
 
 def image(number: int) -> Decoded:
     pixels: npt.NDArray[np.uint8] = np.full((32, 32, 3), number, dtype=np.uint8)
-    return Decoded(Item(f"{number}", f"in/{number}", b""), "0" * 64, pixels, None, 0.0)
+    crop = Crop(pixels, (32, 32), (0, 0, 32, 32), "PNG")
+    return Decoded(Item(f"{number}", f"in/{number}", b""), "0" * 64, crop, None, 0.0)
 
 
 BAD = Decoded(Item("bad", None, b""), None, None, "EmptyImage: no bytes", 0.0)

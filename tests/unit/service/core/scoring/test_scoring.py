@@ -52,6 +52,8 @@ def identity(images: int, fingerprint: str) -> Run:
         fingerprint=fingerprint,
         top_k=5,
         embedding=False,
+        box=False,
+        robustness=None,
         format=Format.PARQUET,
         part_size=4,
     )
