@@ -17,7 +17,7 @@ from service.core.network import Floats, Network
 from service.core.robustness import pgd
 from service.core.robustness.criterion import Criterion
 from service.core.robustness.norms import Norm
-from service.core.robustness.pgd import fgsm
+from service.core.robustness.pgd import Pgd, fgsm
 from service.settings import ZOO
 from training import weights
 from training.backbones import backbone
@@ -30,11 +30,16 @@ CLASSES = {
 }  # fmt: skip
 RIGHT = 200
 BATCH = 8
+STEPS = 5
 
 ATTACKS = {
     "fgsm": (foolbox.attacks.LinfFastGradientAttack(random_start=False), fgsm(Norm.LINF)),
+    "pgd": (
+        foolbox.attacks.LinfPGD(rel_stepsize=pgd.STEP / STEPS, steps=STEPS, random_start=False),
+        Pgd(steps=STEPS, random=False),
+    ),
 }
-EPS = {"fgsm": (0.1, 0.2, 0.35)}
+EPS = {"fgsm": (0.1, 0.2, 0.35), "pgd": (0.1, 0.15, 0.2)}
 """In levels: where foolbox leaves 20 to 80% standing, so that agreement says something."""
 
 
@@ -89,8 +94,9 @@ def test_the_same_photos_are_fooled_as_by_foolbox(
 
     assert len(photos.images) == RIGHT
     assert 0.2 <= 1 - fooled.mean() <= 0.8
-    assert (found.fooled == fooled).mean() >= 0.99
-    assert abs(found.fooled.mean() - fooled.mean()) <= 0.005
+    assert (found.fooled != fooled).sum() <= 0.01 * RIGHT
+    # Counted: of shares, one photo in 200 is more than 0.005 once they are rounded.
+    assert abs(found.fooled.sum() - fooled.sum()) <= 0.005 * RIGHT
     assert np.abs(found.images - photos.images).max() <= eps + 1e-6
     assert found.images.min() >= 0
     assert found.images.max() <= 1
