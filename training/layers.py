@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,8 @@ from torch import nn
 from training import depth, features, probe
 from training.backbones import Layout
 from training.instrument import Instrumented
-from training.probe import Classifier, Fold, Labels
+from training.probe import Classifier, Fold, Labels, Probe
+from training.recipe import Metric
 
 LAYERS = 5
 """Layers below the embedding that are looked at, at most."""
@@ -50,6 +52,11 @@ class Transfer:
     of: int
     accuracy: float
     images: int
+
+    @classmethod
+    def of_probe(cls, layer: Layer, found: Probe) -> Self:
+        """As a probe on the layer's features has found."""
+        return cls(layer.blocks, layer.of, found.accuracy, len(layer.features))
 
     @property
     def error(self) -> float:
@@ -93,23 +100,28 @@ def watched(network: Instrumented, layout: Layout) -> Iterator[dict[int, list[to
             handle.remove()
 
 
-def transfer(layers: Sequence[Layer], labels: Labels, splits: Sequence[Fold]) -> list[Transfer]:
+def transfer(
+    layers: Sequence[Layer],
+    labels: Labels,
+    splits: Sequence[Fold],
+    *,
+    even: bool = False,
+    metric: Metric = Metric.LOG_LOSS,
+) -> list[Transfer]:
     """Cross-validate a logistic regression on each layer.
 
     Args:
         layers: of N images.
         labels: int [N], each of 0 … K - 1 at least once.
         splits: from `probe.folds`.
+        even: as for `probe.fit`.
+        metric: as for `probe.fit`.
     """
-    return [
-        Transfer(
-            layer.blocks,
-            layer.of,
-            probe.fit(layer.features, labels, Classifier.LOGISTIC, splits).accuracy,
-            len(labels),
-        )
-        for layer in layers
-    ]
+    fit = partial(
+        probe.fit, labels=labels, classifier=Classifier.LOGISTIC, splits=splits, even=even,
+        metric=metric,
+    )  # fmt: skip
+    return [Transfer.of_probe(layer, fit(layer.features)) for layer in layers]
 
 
 def _looked_at(module: nn.Module) -> dict[int, str]:

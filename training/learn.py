@@ -18,7 +18,7 @@ from training.data.preparation import Prepared, prepare
 from training.finetune import Run
 from training.forest import Forest, compare
 from training.instrument import Instrumented
-from training.layers import Layer
+from training.layers import Layer, Transfer
 from training.learning.augmentation import augmentation
 from training.learning.balance import resolved
 from training.learning.batches import Examples
@@ -26,7 +26,7 @@ from training.learning.optimizers import optimizer_class
 from training.learning.processes import Processes
 from training.learning.progress import Say
 from training.partition import partition
-from training.probe import Fold, Probe
+from training.probe import Classifier, Fold, Probe
 from training.recipe import Balance, Recipe, Strategy
 from training.report.page import Shown
 from training.request import Training
@@ -118,7 +118,9 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
     forest = compare(start.embedding, start.images.labels, start.splits, seed=request.seed)
     advice = None
     if request.recipe.strategy is Strategy.AUTO:
-        advice = advise(_evidence(start, began), request.recipe, request.budget)
+        advice = advise(
+            _evidence(start, probes, request.recipe, began), request.recipe, request.budget
+        )
         heard(advice.reason)
         request = replace(request, recipe=processes.agreed(advice.recipe))
     tuning = None
@@ -208,16 +210,26 @@ def _probes(start: _Start, recipe: Recipe, say: Say) -> list[Probe]:
     return probes
 
 
-def _evidence(start: _Start, began: float) -> Evidence:
+def _evidence(start: _Start, probes: list[Probe], recipe: Recipe, began: float) -> Evidence:
     labels = start.images.labels
     return Evidence(
         per_class=int(np.median(np.unique_counts(labels).counts)),
-        layers=layers.transfer(start.layers, labels, start.splits),
+        layers=_transfers(start, probes, recipe),
         shift=shift(start.network, start.weights, start.images.crops),
         pretrained=start.weights.state is not None,
         forward=start.forward,
         spent=time.perf_counter() - began,
     )
+
+
+def _transfers(start: _Start, probes: list[Probe], recipe: Recipe) -> list[Transfer]:
+    """How far each layer serves; the last one's logistic regression is among the probes."""
+    *below, last = start.layers
+    logistic = next(found for found in probes if found.classifier is Classifier.LOGISTIC)
+    lower = layers.transfer(
+        below, start.images.labels, start.splits, even=logistic.even, metric=recipe.metric
+    )
+    return [*lower, Transfer.of_probe(last, logistic)]
 
 
 def _tuned(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 from scipy.stats import betabinom
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from models.bundle import Bundle
@@ -25,6 +26,8 @@ from training.calibrate import fit_temperature
 from training.data.crops import crops
 from training.data.dataset import Sample, Split
 from training.data.preparation import prepare
+from training.learn import learn
+from training.learning.processes import Processes
 from training.partition import partition
 from training.recipe import Recipe, Strategy
 from training.request import Training
@@ -275,6 +278,24 @@ def test_what_the_advisor_chooses_is_done_and_can_be_repeated(
     assert "--epochs 2" in command
     page = (found.bundle.directory / "report.html").read_text(encoding="utf-8")
     assert "the network has learned nothing yet" in page
+
+
+def test_the_advisor_sees_the_classifier_that_is_published(tmp_path: Path) -> None:
+    photos = tmp_path / "rare"
+    pixels, labels = load_digits(return_X_y=True)
+    for label, images in ((0, 120), (1, 24)):
+        (photos / str(label)).mkdir(parents=True)
+        for number, digit in enumerate(pixels[labels % 2 == label][:images]):
+            grey = Image.fromarray((digit.reshape(8, 8) * 15).astype(np.uint8))
+            grey.resize((32, 32)).save(photos / str(label) / f"{number}.png")
+
+    request = Training(photos, "lenet5", "none", budget=0.01)
+    learned = learn(request, lambda _: None, Processes.alone())
+
+    (logistic,) = [each for each in learned.probes if each.classifier is probe.Classifier.LOGISTIC]
+    assert logistic.even, "one class has five times the images of the other"
+    assert learned.advice is not None
+    assert learned.advice.evidence.layers[-1].accuracy == logistic.accuracy
 
 
 def test_the_advisor_keeps_to_its_budget(digits: Path, repository: Repository) -> None:
