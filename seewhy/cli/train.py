@@ -1,6 +1,8 @@
 """`seewhy train`: labelled photos in, a bundle out."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,27 +90,36 @@ def train(
     )  # fmt: skip
     if explain_choice and request.recipe.strategy is not Strategy.AUTO:
         raise typer.BadParameter("--explain-choice needs --strategy auto")
-    learned = _learned(request)
-    if learned is None:
-        return
-    if learned.advice is not None and explain_choice:
-        advice.explain(learned.advice)
-    _show(publish(learned, target, _tell), target)
+    with _resumable(request.folder):
+        learned = _learned(request)
+        if learned is None:
+            return
+        if learned.advice is not None and explain_choice:
+            advice.explain(learned.advice)
+        trained = publish(learned, target, _tell)
+    _show(trained, target)
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """Say, on Ctrl-C, which checkpoint there is to go on from."""
+    from training.learning.checkpoint import FILE  # noqa: PLC0415
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (folder / FILE).exists():
+            _tell(f"--resume goes on from {folder / FILE}")
+        raise
 
 
 def _learned(request: Training) -> "Learned | None":
     """What was learned; None where another process goes on with it."""
     from training.learn import learn  # noqa: PLC0415
-    from training.learning.checkpoint import FILE  # noqa: PLC0415
     from training.learning.processes import joined  # noqa: PLC0415
 
-    try:
-        with joined() as processes:
-            learned = learn(request, _tell, processes)
-    except KeyboardInterrupt:
-        if (request.folder / FILE).exists():
-            _tell(f"--resume goes on from {request.folder / FILE}")
-        raise
+    with joined() as processes:
+        learned = learn(request, _tell, processes)
     return learned if processes.first else None
 
 
