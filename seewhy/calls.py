@@ -22,6 +22,7 @@ from service.api.schemas import (
     Noted,
     Problem,
     Robustness,
+    TargetsExplanation,
 )
 
 Image = str | Path | bytes
@@ -138,6 +139,18 @@ def explain(image: Image, options: ExplainOptions) -> Call[Explanation]:
     return _numbers("/explain", Explanation, image, options)
 
 
+def explain_targets(
+    image: Image, options: ExplainOptions, *, targets: Iterable[int | str]
+) -> Call[TargetsExplanation]:
+    """One photo's saliency maps for several classes, as numbers."""
+    asked = {**_given(options), "targets": list(targets)}
+    return Call(
+        "/explain",
+        lambda response: TargetsExplanation.model_validate_json(response.content),
+        _raw(image, asked, accept="application/json"),
+    )
+
+
 def heat_map(image: Image, options: ExplainOptions) -> Call[bytes]:
     """One photo with its saliency map drawn over it."""
     return _picture("/explain", image, options)
@@ -166,17 +179,19 @@ def _numbers(path: str, answer: type[Answer], image: Image, options: Options) ->
     return Call(
         path,
         lambda response: answer.model_validate_json(response.content),
-        _raw(image, options, accept="application/json"),
+        _raw(image, _given(options), accept="application/json"),
     )
 
 
 def _picture(path: str, image: Image, options: Options) -> Call[bytes]:
-    return Call(path, lambda response: response.content, _raw(image, options, accept="image/png"))
+    return Call(
+        path, lambda response: response.content, _raw(image, _given(options), accept="image/png")
+    )
 
 
-def _raw(image: Image, options: Options, *, accept: str) -> dict[str, Any]:
+def _raw(image: Image, asked: Mapping[str, Any], *, accept: str) -> dict[str, Any]:
     return {
-        "params": _given(options),
+        "params": asked,
         "content": _encoded(image),
         "headers": {"Accept": accept, "Content-Type": "application/octet-stream"},
     }

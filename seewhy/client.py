@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Self, TypeVar, Unpack
 
 import httpx
@@ -30,6 +31,7 @@ from service.api.schemas import (
     Failed,
     Noted,
     Robustness,
+    TargetsExplanation,
 )
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -70,6 +72,12 @@ class Client:
     def explain(self, image: Image, **options: Unpack[ExplainOptions]) -> Explanation:
         """Where in a photo the evidence for a class lies, as numbers."""
         return self._send(calls.explain(image, options))
+
+    def explain_targets(
+        self, image: Image, targets: Iterable[int | str], **options: Unpack[ExplainOptions]
+    ) -> TargetsExplanation:
+        """Where in a photo the evidence for each of several classes lies, in one request."""
+        return self._send(calls.explain_targets(image, options, targets=targets))
 
     def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
         """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
@@ -134,6 +142,13 @@ class AsyncClient:
     async def explain(self, image: Image, **options: Unpack[ExplainOptions]) -> Explanation:
         """Where in a photo the evidence for a class lies, as numbers."""
         return await self._send(calls.explain, image, options)
+
+    async def explain_targets(
+        self, image: Image, targets: Iterable[int | str], **options: Unpack[ExplainOptions]
+    ) -> TargetsExplanation:
+        """Where in a photo the evidence for each of several classes lies, in one request."""
+        made = partial(calls.explain_targets, targets=targets)
+        return await self._send(made, image, options)
 
     async def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
         """Where in a photo the evidence for a class lies, drawn over it: a PNG."""

@@ -24,25 +24,33 @@ _CLASSIFIED = {
     "timings_ms": {**_TIMINGS, "total": 12.3},
 }
 
+_EXPLANATION: dict[str, Any] = {
+    "method": "gradcam",
+    "target": {"label": "tiger cat", "index": 282, "probability": 0.386},
+    "against": None,
+    # A map of a real model has the side of its crop.
+    "map": {
+        "dtype": "float32",
+        "shape": [2, 3],
+        "data": [[0.0, 0.52, 0.13], [0.0, 1.31, 0.0]],
+        "min": 0.0,
+        "max": 1.31,
+    },
+    "box": [120.5, 33.0, 410.25, 298.75],
+    "passes": 1,
+    "completeness_gap": None,
+    "note": None,
+}
+
 _EXPLAINED = {
     "image_id": f"{_ID}/0",
-    "explanation": {
-        "method": "gradcam",
-        "target": {"label": "tiger cat", "index": 282, "probability": 0.386},
-        "against": None,
-        # A map of a real model has the side of its crop.
-        "map": {
-            "dtype": "float32",
-            "shape": [2, 3],
-            "data": [[0.0, 0.52, 0.13], [0.0, 1.31, 0.0]],
-            "min": 0.0,
-            "max": 1.31,
-        },
-        "box": [120.5, 33.0, 410.25, 298.75],
-        "passes": 1,
-        "completeness_gap": None,
-        "note": None,
-    },
+    "explanation": _EXPLANATION,
+    "timings_ms": {**_TIMINGS, "explain": 32.8, "total": 45.1},
+}
+
+_EXPLAINED_TARGETS = {
+    "image_id": f"{_ID}/0",
+    "explanations": [_EXPLANATION, _EXPLANATION],
     "timings_ms": {**_TIMINGS, "explain": 32.8, "total": 45.1},
 }
 
@@ -86,6 +94,7 @@ CLASSIFY: dict[str, Any] = {
 
 EXPLAIN: dict[str, Any] = {
     "one image": {"value": {**_HEAD, **_EXPLAINED}},
+    "one image, several targets": {"value": {**_HEAD, **_EXPLAINED_TARGETS}},
     "several images, one of them broken": {"value": {**_HEAD, "results": [_EXPLAINED, _FAILED]}},
 }
 

@@ -14,7 +14,7 @@ from service.api.documentation import PROBLEMS, image_request
 from service.api.negotiation import prefers
 from service.api.pipeline import explain as explain_image
 from service.api.requests import ImageRequest, read_request
-from service.api.schemas import ExplainOptions, Explanation, Explanations
+from service.api.schemas import ExplainOptions, Explanation, Explanations, TargetsExplanation
 from service.core.workers import Room
 
 router = APIRouter(tags=["images"])
@@ -28,7 +28,7 @@ PNG = "image/png"
     summary="Why the model sees what it sees",
     responses={
         200: {
-            "model": Explanation | Explanations,
+            "model": Explanation | TargetsExplanation | Explanations,
             "content": {PNG: {"schema": {"type": "string", "format": "binary"}}},
         },
         **PROBLEMS,
@@ -41,6 +41,8 @@ async def explain(request: Request) -> Response:
     drawn, count = prefers(request.headers.get("accept", ""), PNG, JSON), len(asked.upload.images)
     if drawn and count > 1:
         raise InvalidRequest(f"{PNG} shows one image, and {count} were sent")
+    if drawn and asked.options.targets is not None:
+        raise InvalidRequest(f"{PNG} shows one map: name the class as target, not in targets")
     # Taken before any work and held to the end: what is begun is not refused half-way.
     with parts.of(request).explainers.reserve(count, asked.demand) as room:
         return await (_picture if drawn else _numbers)(request, asked, room)
@@ -51,10 +53,16 @@ async def _numbers(request: Request, asked: ImageRequest[ExplainOptions], room: 
 
     async def explain_one(image_id: str, image: bytes) -> dict[str, Any]:
         explained = await explain_image(service, room, asked, image)
-        body = room.submit(presentation.body, explained, model.temperature, form)
+        bodies = [
+            await asyncio.wrap_future(
+                room.submit(presentation.body, explained.seen, each, model.temperature, form)
+            )
+            for each in explained.explanations
+        ]
+        several = asked.options.targets is not None
         return {
             "image_id": image_id,
-            "explanation": await asyncio.wrap_future(body),
+            **({"explanations": bodies} if several else {"explanation": bodies[0]}),
             "timings_ms": timings(request, {"read": asked.read_seconds, **explained.seconds}),
         }
 
@@ -69,9 +77,12 @@ async def _picture(request: Request, asked: ImageRequest[ExplainOptions], room: 
     service, image = parts.of(request), asked.upload.image(0)
     async with while_connected(request, asked.demand):
         explained = await explain_image(service, room, asked, image)
+        (explanation,) = explained.explanations
         drawn = await asyncio.wrap_future(
-            room.submit(presentation.picture, image, service.photo_limits, explained)
+            room.submit(
+                presentation.picture, image, service.photo_limits, explained.seen, explanation
+            )
         )
     timings(request, {"read": asked.read_seconds, **explained.seconds})
-    note = presentation.note(explained)
+    note = presentation.note(explanation)
     return Response(drawn, headers={"X-SeeWhy-Note": note} if note else None, media_type=PNG)

@@ -20,7 +20,7 @@ from service.core.saliency.explanation import explain as explain_crop
 from service.core.saliency.methods import check
 from service.core.saliency.parameters import Parameters
 from service.core.serving import ServedModel
-from service.core.targets import Question
+from service.core.targets import Question, Target
 from service.core.workers import Room
 
 
@@ -39,10 +39,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Explained:
-    """One image as the model saw it, why, and seconds by stage."""
+    """One image as the model saw it, why, for each class in question, and seconds by stage."""
 
     seen: Seen
-    explanation: Explanation
+    explanations: list[Explanation]
     seconds: dict[str, float]
 
 
@@ -98,17 +98,20 @@ async def explain(
     network = model.network(demand)
     labels = model.bundle.manifest.labels
     seen = await see(service, model, image, demand)
-    question = Question(
-        targets.resolve(options.target, labels, seen.logits),
-        None if options.against is None else targets.resolve(options.against, labels, seen.logits),
-    )
+
+    def resolved(name: str | int | None) -> Target:
+        return targets.resolve(name, labels, seen.logits)
+
+    against = None if options.against is None else resolved(options.against)
+    asked_about = [options.target] if options.targets is None else options.targets
+    questions = [Question(resolved(target), against) for target in asked_about]
     started = time.perf_counter()
-    (explanation,) = await asyncio.wrap_future(
-        room.submit(explain_crop, network, seen.crop.pixels, [question], method, parameters)
+    explanations = await asyncio.wrap_future(
+        room.submit(explain_crop, network, seen.crop.pixels, questions, method, parameters)
     )
     service.metrics.explained(model.bundle.manifest.name, method)
     seconds = {**seen.seconds, "explain": time.perf_counter() - started}
-    return Explained(seen, explanation, seconds)
+    return Explained(seen, explanations, seconds)
 
 
 def _decode(demand: Demand, image: bytes, preprocessing: Preprocessing, limits: Limits) -> Crop:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models import photo
 from models.photo import Limits
-from service.api.pipeline import Explained
+from service.api.pipeline import Seen
 from service.api.schemas import MapForm
 from service.core import heatmap
 from service.core.classification import softmax
@@ -22,16 +22,16 @@ ALL_ZERO = "the map is zero everywhere: the method finds nothing that speaks for
 _DIGITS = 5
 
 
-def body(explained: Explained, temperature: float, form: MapForm) -> dict[str, Any]:
+def body(seen: Seen, explanation: Explanation, temperature: float, form: MapForm) -> dict[str, Any]:
     """The explanation as `schemas.ExplanationBody` has it; `temperature` as in `softmax`."""
-    explanation, question = explained.explanation, explained.explanation.question
-    probabilities = softmax(explained.seen.logits, temperature)
+    question = explanation.question
+    probabilities = softmax(seen.logits, temperature)
 
     def named(target: Target) -> dict[str, Any]:
         probability = float(probabilities[target.index])
         return {"label": target.label, "index": target.index, "probability": probability}
 
-    box = _box(explained)
+    box = _box(seen, explanation)
     return {
         "method": explanation.method,
         "target": named(question.target),
@@ -46,11 +46,11 @@ def body(explained: Explained, temperature: float, form: MapForm) -> dict[str, A
         "box": None if box is None else [round(edge, 2) for edge in box],
         "passes": explanation.passes,
         "completeness_gap": _finite(explanation.gap),
-        "note": note(explained),
+        "note": note(explanation),
     }
 
 
-def picture(image: bytes, limits: Limits, explained: Explained) -> bytes:
+def picture(image: bytes, limits: Limits, seen: Seen, explanation: Explanation) -> bytes:
     """A PNG of the photo with the map and the box drawn over it.
 
     Of a signed map, what speaks for the class.
@@ -59,25 +59,24 @@ def picture(image: bytes, limits: Limits, explained: Explained) -> bytes:
         ImageError: the photo cannot be decoded.
     """
     decoded = photo.decode(image, limits, longer=heatmap.MAX_SIDE)
-    box, covered = _box(explained), decoded.place(explained.seen.crop.box)
+    box, covered = _box(seen, explanation), decoded.place(seen.crop.box)
     return heatmap.overlay(
         np.asarray(decoded.image),
-        _speaking_for(explained.explanation),
+        _speaking_for(explanation),
         covered,
         None if box is None else decoded.place(box),
     )
 
 
-def note(explained: Explained) -> str | None:
+def note(explanation: Explanation) -> str | None:
     """What to know about this map."""
-    return None if explained.explanation.map.any() else ALL_ZERO
+    return None if explanation.map.any() else ALL_ZERO
 
 
-def _box(explained: Explained) -> Box | None:
+def _box(seen: Seen, explanation: Explanation) -> Box | None:
     """The box around the object, in the photo's pixels."""
-    explanation = explained.explanation
     box = object_box(_speaking_for(explanation))
-    return box and to_photo(box, explanation.map.shape, explained.seen.crop.box)
+    return box and to_photo(box, explanation.map.shape, seen.crop.box)
 
 
 def _speaking_for(explanation: Explanation) -> npt.NDArray[np.float32]:

@@ -36,6 +36,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     priority: ClassVar[Priority]
+    repeated: ClassVar[frozenset[str]] = frozenset()  # those that a query may have several times
 
     model: str | None = Field(
         None, min_length=1, description="Name of the model; the default one if left out."
@@ -130,10 +131,14 @@ MapForm = Literal["numbers", "base64"]
 ClassName = Annotated[int | str | None, BeforeValidator(_index_or_label)]
 
 
+MAX_TARGETS = 16
+
+
 class ExplainOptions(Options, Parameters):
     """Options of `POST /explain`; which method takes which parameters: docs/explanations.md."""
 
     priority = Priority.EXPLAIN
+    repeated = frozenset({"targets"})
 
     method: MethodName | None = Field(
         None, description="Saliency method; the bundle's default one if left out."
@@ -142,10 +147,21 @@ class ExplainOptions(Options, Parameters):
         None,
         description="Index or label of the class to explain; `top1`, or left out, the top one.",
     )
+    targets: Annotated[list[ClassName], Field(min_length=1, max_length=MAX_TARGETS)] | None = Field(
+        None,
+        description="Several classes instead, each named as a target: the answer has "
+        "`explanations`, in this order. In a query, once for each.",
+    )
     against: ClassName = Field(
         None, description="Index or label of a class, or `top1`: why the target and not this one?"
     )
     map: MapForm = Field("numbers", description="How the map is written.")
+
+    @model_validator(mode="after")
+    def _target_or_targets(self) -> Self:
+        if self.target is not None and self.targets is not None:
+            raise PydanticCustomError("targets", "target and targets exclude each other")
+        return self
 
 
 class Problem(BaseModel):
@@ -327,7 +343,9 @@ class ExplanationBody(BaseModel):
         description="left, top, right, bottom of the object that the map points at, in the upright "
         "photo's pixels"
     )
-    passes: int = Field(description="images that went through a graph for the map")
+    passes: int = Field(
+        description="images that went through a graph for the map, or for all `targets` together"
+    )
     completeness_gap: float | None = Field(
         description="integrated_gradients: by how much the map's sum misses the difference of "
         "score to the baseline, relative to it; null for other methods, or where there is no "
@@ -354,10 +372,22 @@ class Explanation(Explained, Answer):
     """The answer for one image."""
 
 
+class ExplainedTargets(BaseModel):
+    """Why one image is seen so, for each of several classes."""
+
+    image_id: str
+    explanations: list[ExplanationBody] = Field(description="in the order of `targets`")
+    timings_ms: ExplainTimings
+
+
+class TargetsExplanation(ExplainedTargets, Answer):
+    """The answer for one image and several classes."""
+
+
 class Explanations(Answer):
     """The answer for several images, in order."""
 
-    results: list[Explained | Failed]
+    results: list[Explained | ExplainedTargets | Failed]
 
 
 class ImageEmbedding(BaseModel):

@@ -68,11 +68,15 @@ def options_of(kind: type[Asked], query: QueryParams, upload: Upload) -> Asked:
     Raises:
         InvalidRequest: an option is unknown, out of its range, or twice in the query.
     """
+    given: dict[str, str | list[str]] = dict(query)
     for name in query:
-        if len(query.getlist(name)) > 1:
+        values = query.getlist(name)
+        if name in kind.repeated:
+            given[name] = values
+        elif len(values) > 1:
             raise InvalidRequest(f"option {name!r} is in the query more than once")
     try:
-        return kind.model_validate({**query, **upload.options})
+        return kind.model_validate({**given, **upload.options})
     except ValidationError as error:
         raise InvalidRequest(f"option {first_problem(error.errors())}") from error
 
@@ -82,10 +86,13 @@ class _JsonImage(BaseModel):
     data: str
 
 
+_ShortList = Annotated[list[str | int | None], Field(max_length=64)]
+
+
 class _JsonBody(BaseModel):
     model_config = ConfigDict(extra="allow")
-    # Options are scalars: no Python objects are made of anything larger.
-    __pydantic_extra__: dict[str, str | int | float | bool | None] = Field(init=False)
+    # Options are scalars or short lists: no Python objects are made of anything larger.
+    __pydantic_extra__: dict[str, str | int | float | bool | _ShortList | None] = Field(init=False)
     images: Annotated[list[_JsonImage], FailFast()]
 
 

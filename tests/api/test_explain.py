@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from service.api.schemas import Explanation, Explanations
+from service.api.schemas import Explanation, Explanations, TargetsExplanation
 from service.core.saliency.methods import METHODS
 
 
@@ -148,6 +148,54 @@ def test_a_contrast_is_the_difference_of_two_classes(
         explanation["map"]["data"], expected, rtol=1e-3, atol=1e-4 * expected.max()
     )
     assert explanation["against"]["label"] == "green"
+
+
+def several(client: TestClient, image: bytes, how: str, targets: list[Any]) -> Any:
+    """Asks for several targets in a query, or in a JSON body."""
+    if how == "query":
+        return client.post("/explain", params={"targets": targets}, content=image)
+    body = {"images": [{"data": base64.b64encode(image).decode()}], "targets": targets}
+    return client.post("/explain", json=body)
+
+
+@pytest.mark.parametrize("how", ["query", "json"])
+def test_several_targets_have_their_maps_in_order(
+    client: TestClient, noise: npt.NDArray[np.uint8], how: str
+) -> None:
+    image = png(noise)
+    answer = several(client, image, how, ["blue", 0, "top1"]).json()
+    TargetsExplanation.model_validate(answer, extra="forbid")
+    top = client.post("/classify", content=image).json()["predictions"][0]["index"]
+    for target, found in zip([2, 0, top], answer["explanations"], strict=True):
+        alone = client.post("/explain", params={"target": target}, content=image).json()
+        assert found["target"] == alone["explanation"]["target"]
+        np.testing.assert_allclose(
+            found["map"]["data"], alone["explanation"]["map"]["data"], rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize("how", ["query", "json"])
+def test_too_many_targets_are_refused(client: TestClient, red_left: bytes, how: str) -> None:
+    response = several(client, red_left, how, [0] * 17)
+    assert response.status_code == 422
+    assert "targets" in response.json()["detail"]
+
+
+def test_a_list_far_too_long_is_refused(client: TestClient, red_left: bytes) -> None:
+    assert several(client, red_left, "json", [0] * 10_000).status_code == 422
+
+
+def test_a_picture_of_several_targets_is_refused(client: TestClient, red_left: bytes) -> None:
+    accept = {"Accept": "image/png"}
+    response = client.post("/explain?targets=red&targets=blue", content=red_left, headers=accept)
+    assert response.status_code == 422
+    assert "one map" in response.json()["detail"]
+
+
+def test_one_target_and_several_exclude_each_other(client: TestClient, red_left: bytes) -> None:
+    response = client.post("/explain?targets=red&target=blue", content=red_left)
+    assert response.status_code == 422
+    assert "exclude" in response.json()["detail"]
 
 
 def test_a_signed_map_has_both_signs_and_integrated_gradients_add_up(

@@ -23,6 +23,7 @@ from service.api.schemas import (
     Readiness,
     Robustness,
     Robustnesses,
+    TargetsExplanation,
 )
 from service.app import create_app
 from service.logs import FIELDS
@@ -241,6 +242,13 @@ def test_openapi_has_the_fields_in_the_order_of_the_answers(
     assert required <= answer.keys()
 
 
+def test_openapi_shows_an_answer_for_several_targets(client: TestClient) -> None:
+    explain = client.get("/openapi.json").json()["paths"]["/explain"]["post"]
+    examples = explain["responses"]["200"]["content"]["application/json"]["examples"]
+    shown = examples["one image, several targets"]["value"]
+    TargetsExplanation.model_validate(shown, extra="forbid")
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_probes_may_ask_for_the_head_alone(client: TestClient, path: str) -> None:
     assert client.head(path).status_code == 200
@@ -260,8 +268,9 @@ def test_openapi_shows_an_answer_of_each_kind_and_an_error(
     responses = client.get("/openapi.json").json()["paths"][path]["post"]["responses"]
     content = responses["200"]["content"]["application/json"]
     assert "schema" in content
-    first, second = content["examples"].values()
-    one.model_validate(first["value"], extra="forbid")
-    several.model_validate(second["value"], extra="forbid")
+    examples = content["examples"]
+    one.model_validate(examples["one image"]["value"], extra="forbid")
+    broken = examples["several images, one of them broken"]["value"]
+    several.model_validate(broken, extra="forbid")
     problem = responses["default"]["content"]["application/problem+json"]
     Problem.model_validate(problem["example"], extra="forbid")

@@ -142,6 +142,17 @@ def test_explain_reads_the_map() -> None:
     assert requests[0].headers["accept"] == "application/json"
 
 
+def test_explain_targets_asks_for_each_and_reads_their_maps() -> None:
+    answer = examples.EXPLAIN["one image, several targets"]["value"]
+    seewhy, requests = client(httpx.Response(200, json=answer))
+
+    found = seewhy.explain_targets(b"photo", ["tabby", 282], method="gradient")
+
+    assert requests[0].url.params.get_list("targets") == ["tabby", "282"]
+    assert requests[0].url.params["method"] == "gradient"
+    assert [each.target.index for each in found.explanations] == [282, 282]
+
+
 def test_robustness_reads_the_verdict() -> None:
     answer = examples.ROBUSTNESS["one image"]["value"]
     seewhy, requests = client(httpx.Response(200, json=answer))
