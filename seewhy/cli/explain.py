@@ -18,6 +18,8 @@ from seewhy.cli.options import (
     settings,
     writable,
 )
+from service.core.heatmap import View
+from service.core.palettes import PaletteName
 from service.core.saliency.parameters import Parameters
 from service.settings import Settings
 
@@ -59,6 +61,11 @@ def explain(
             help="Of the method, as samples=16. May be given several times.",
         ),
     ] = None,
+    view: Annotated[
+        View, typer.Option(help="The map over the photo, alone, or beside the photo.")
+    ] = "overlay",
+    colours: Annotated[PaletteName, typer.Option(help="The palette.")] = "ember",
+    legend: Annotated[bool, typer.Option("--legend", help="Add what the colours mean.")] = False,
     model: ModelOption = None,
     version: VersionOption = None,
     repository: RepositoryOption = None,
@@ -70,8 +77,9 @@ def explain(
     server is needed.
     """
     asked = ExplainOptions(
-        method=method, target=target, against=against, model=model, version=version
-    )
+        method=method, target=target, against=against, view=view, colours=colours, legend=legend,
+        model=model, version=version,
+    )  # fmt: skip
     parameters = _parameters(parameter or [])
     within = settings(repository=repository, provider=provider, default_model=model)
     output.write_bytes(asyncio.run(_heat_map(file, asked, parameters, within)))

@@ -15,6 +15,7 @@ from service.api.negotiation import prefers
 from service.api.pipeline import explain as explain_image
 from service.api.requests import ImageRequest, read_request
 from service.api.schemas import ExplainOptions, Explanation, Explanations, TargetsExplanation
+from service.core.heatmap import Style
 from service.core.workers import Room
 
 router = APIRouter(tags=["images"])
@@ -74,13 +75,18 @@ async def _numbers(request: Request, asked: ImageRequest[ExplainOptions], room: 
 
 
 async def _picture(request: Request, asked: ImageRequest[ExplainOptions], room: Room) -> Response:
-    service, image = parts.of(request), asked.upload.image(0)
+    service, image, options = parts.of(request), asked.upload.image(0), asked.options
     async with while_connected(request, asked.demand):
         explained = await explain_image(service, room, asked, image)
         (explanation,) = explained.explanations
         drawn = await asyncio.wrap_future(
             room.submit(
-                presentation.picture, image, service.photo_limits, explained.seen, explanation
+                presentation.picture,
+                image,
+                service.photo_limits,
+                explained.seen,
+                explanation,
+                Style(options.view, options.colours, options.legend),
             )
         )
     timings(request, {"read": asked.read_seconds, **explained.seconds})

@@ -13,6 +13,7 @@ from service.api.pipeline import Seen
 from service.api.schemas import MapForm
 from service.core import heatmap
 from service.core.classification import softmax
+from service.core.heatmap import Style
 from service.core.localization import Box, object_box, to_photo
 from service.core.saliency.explanation import Explanation
 from service.core.targets import Target
@@ -50,8 +51,10 @@ def body(seen: Seen, explanation: Explanation, temperature: float, form: MapForm
     }
 
 
-def picture(image: bytes, limits: Limits, seen: Seen, explanation: Explanation) -> bytes:
-    """A PNG of the photo with the map and the box drawn over it.
+def picture(
+    image: bytes, limits: Limits, seen: Seen, explanation: Explanation, style: Style
+) -> bytes:
+    """A PNG of the photo's map and box, with the photo or without.
 
     Of a signed map, what speaks for the class.
 
@@ -60,11 +63,12 @@ def picture(image: bytes, limits: Limits, seen: Seen, explanation: Explanation) 
     """
     decoded = photo.decode(image, limits, longer=heatmap.MAX_SIDE)
     box, covered = _box(seen, explanation), decoded.place(seen.crop.box)
-    return heatmap.overlay(
+    return heatmap.draw(
         np.asarray(decoded.image),
         _speaking_for(explanation),
         covered,
         None if box is None else decoded.place(box),
+        style,
     )
 
 

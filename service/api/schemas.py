@@ -12,7 +12,9 @@ from pydantic_core import PydanticCustomError
 from models.manifest import MethodName
 from service.core.demand import Priority
 from service.core.drift import Statistic
+from service.core.heatmap import View
 from service.core.numbers import NotTruth
+from service.core.palettes import PaletteName
 from service.core.robustness import examination
 from service.core.robustness.norms import Norm
 from service.core.saliency.parameters import Parameters
@@ -155,7 +157,16 @@ class ExplainOptions(Options, Parameters):
     against: ClassName = Field(
         None, description="Index or label of a class, or `top1`: why the target and not this one?"
     )
-    map: MapForm = Field("numbers", description="How the map is written.")
+    map: MapForm = Field("numbers", description="How JSON has the map.")
+    view: View = Field(
+        "overlay",
+        description="What a picture shows: the map over the photo, the `map` alone, or the photo "
+        "and `beside` it the map over it.",
+    )
+    colours: PaletteName = Field("ember", description="The palette of a picture.")
+    legend: bool = Field(
+        default=False, description="Add a strip to a picture that says what its colours mean."
+    )
 
     @model_validator(mode="after")
     def _target_or_targets(self) -> Self:

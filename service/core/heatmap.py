@@ -1,29 +1,50 @@
-"""A saliency map drawn over its photo, with the box around what it points at."""
+"""A saliency map drawn over or beside its photo, with the box around what it points at."""
 
-from functools import cache
+from dataclasses import dataclass
 from io import BytesIO
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from service.core.legend import legend
 from service.core.localization import Box
+from service.core.palettes import PaletteName, colours
 
 MAX_SIDE = 2048
+
+View = Literal["overlay", "map", "beside"]
 
 _OPACITY = 0.6
 _BRIGHTEST = 99.0
 
 
-def overlay(
+@dataclass(frozen=True)
+class Style:
+    """How a map is drawn.
+
+    Attributes:
+        view: over the photo, without it, or the photo and beside it the map over it.
+        colours: the palette.
+        legend: adds a strip below that says what the colours mean.
+    """
+
+    view: View = "overlay"
+    colours: PaletteName = "ember"
+    legend: bool = False
+
+
+def draw(
     photo: npt.NDArray[np.uint8],
     saliency: npt.NDArray[np.floating],
     crop: Box,
     box: Box | None = None,
+    style: Style = Style(),
 ) -> bytes:
     """Draw the map over the part of the photo that it covers, as a PNG; see `laid_over`."""
     png = BytesIO()
-    laid_over(photo, saliency, crop, box).save(png, format="PNG", compress_level=4)
+    laid_over(photo, saliency, crop, box, style).save(png, format="PNG", compress_level=4)
     return png.getvalue()
 
 
@@ -32,6 +53,7 @@ def laid_over(
     saliency: npt.NDArray[np.floating],
     crop: Box,
     box: Box | None = None,
+    style: Style = Style(),
 ) -> Image.Image:
     """Draw the map over the part of the photo that it covers.
 
@@ -44,54 +66,34 @@ def laid_over(
         saliency: [H, W], not negative.
         crop: (left, top, right, bottom) of what the map covers, in the photo's pixels.
         box: the same of a box to draw, its lines inside it; None draws none.
+        style: how to draw.
 
     Returns:
-        A picture of the photo's aspect.
+        A picture of the photo's aspect; twice as wide where they are side by side, and 30 pixels
+        higher with a legend.
     """
     picture = _shrunk(Image.fromarray(photo))
     height, width = photo.shape[:2]
     across, down = picture.width / width, picture.height / height
-    heat = _over_photo(_normalised(saliency), picture.size, _scaled(crop, across, down))
-    drawn = Image.blend(picture, Image.fromarray(colours()[heat]), _OPACITY)
+    brightest = _brightest(saliency)
+    heat = _over_photo(_normalised(saliency, brightest), picture.size, _scaled(crop, across, down))
+    palette = colours(style.colours)
+    drawn = Image.fromarray(palette[heat])
+    if style.view != "map":
+        drawn = Image.blend(picture, drawn, _OPACITY)
     if box is not None:
         _frame(drawn, _scaled(box, across, down))
+    if style.view == "beside":
+        drawn = _joined([picture, drawn], downwards=False)
+    if style.legend:
+        drawn = _joined([drawn, legend(drawn.width, palette, brightest)], downwards=True)
     return drawn
 
 
-@cache
-def colours() -> npt.NDArray[np.uint8]:
-    """The colour map: sRGB uint8 [256, 3], from near black over violet and orange to yellow.
-
-    Lightness rises evenly in OKLab (Ottosson 2020), so that equal steps of the map look
-    equal; the hue turns once, and the colours fade towards both ends.
-    """
-    position = np.linspace(0, 1, 256)
-    lightness = 0.16 + 0.80 * position
-    chroma = 0.03 + 0.13 * np.sin(np.pi * position**0.9) ** 0.8
-    hue = np.deg2rad(285 + 185 * position)
-    lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=1)
-    linear = (lab @ _OKLAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T
-    inside = np.clip(linear, 0, 1)
-    gamma = 1.055 * inside ** (1 / 2.4) - 0.055
-    encoded = np.where(inside <= _LINEAR_BELOW, 12.92 * inside, gamma)
-    return np.asarray(np.round(encoded * 255), dtype=np.uint8)
-
-
-_LINEAR_BELOW = 0.0031308  # of sRGB's transfer curve
-_OKLAB_TO_LMS = np.array(
-    [
-        [1.0, 0.3963377774, 0.2158037573],
-        [1.0, -0.1055613458, -0.0638541728],
-        [1.0, -0.0894841775, -1.2914855480],
-    ]
-)
-_LMS_TO_RGB = np.array(
-    [
-        [4.0767416621, -3.3077115913, 0.2309699292],
-        [-1.2684380046, 2.6097574011, -0.3413193965],
-        [-0.0041960863, -0.7034186147, 1.7076147010],
-    ]
-)
+def _joined(pictures: list[Image.Image], *, downwards: bool) -> Image.Image:
+    """Pictures one after the other, downwards or to the right; they agree in the other side."""
+    arrays = [np.asarray(picture) for picture in pictures]
+    return Image.fromarray(np.concatenate(arrays, axis=0 if downwards else 1))
 
 
 def _scaled(box: Box, across: float, down: float) -> Box:
@@ -119,11 +121,15 @@ def _shrunk(picture: Image.Image) -> Image.Image:
     return picture.resize((width, height), Image.Resampling.BOX)
 
 
-def _normalised(saliency: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+def _brightest(saliency: npt.NDArray[np.floating]) -> float:
+    """The value of the last colour; zero where the map is zero everywhere."""
+    return float(np.percentile(saliency, _BRIGHTEST) or saliency.max())
+
+
+def _normalised(saliency: npt.NDArray[np.floating], brightest: float) -> npt.NDArray[np.float32]:
     """The map scaled to [0, 1]; a map that is zero everywhere stays so."""
     values = np.asarray(saliency, dtype=np.float32)
-    brightest = np.percentile(values, _BRIGHTEST) or values.max() or 1.0
-    return np.asarray(np.clip(values / brightest, 0, 1), dtype=np.float32)
+    return np.asarray(np.clip(values / (brightest or 1.0), 0, 1), dtype=np.float32)
 
 
 def _over_photo(

@@ -124,6 +124,25 @@ def test_the_picture_shows_the_heat_over_the_whole_photo(
     assert drawn[20, 28, 1] > drawn[20, 70, 1] + 50
 
 
+def test_the_picture_is_drawn_as_asked(client: TestClient, red_left: bytes) -> None:
+    query = "/explain?method=gradcam&view=beside&colours=grey&legend=true"
+    response = client.post(query, content=red_left, headers={"Accept": "image/png"})
+    with Image.open(BytesIO(response.content)) as image:
+        assert image.size == (160, 70)
+        drawn = np.asarray(image, dtype=np.int16)
+    assert (drawn[:40, :80] == np.asarray(Image.open(BytesIO(red_left)))).all()
+    assert np.ptp(drawn[40:54], axis=2).max() <= 1  # the bar is grey
+
+
+@pytest.mark.parametrize("option", ["view=above", "colours=jet", "legend=perhaps"])
+def test_an_unknown_way_to_draw_is_refused(
+    client: TestClient, red_left: bytes, option: str
+) -> None:
+    response = client.post(f"/explain?{option}", content=red_left)
+    assert response.status_code == 422
+    assert option.partition("=")[0] in response.json()["detail"]
+
+
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "cam"])
 def test_every_method_answers_by_the_schema(
     client: TestClient, noise: npt.NDArray[np.uint8], method: str

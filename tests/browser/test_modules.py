@@ -12,7 +12,7 @@ from scipy.stats import chi2
 
 from models.manifest import Preprocessing
 from models.preprocess import crop_box
-from service.core import heatmap
+from service.core.palettes import colours
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -27,7 +27,7 @@ def call(page: Page, module: str, expression: str, argument: Any = None) -> Any:
 
 
 def test_the_colours_are_those_of_the_pictures_that_the_service_draws(page: Page) -> None:
-    assert call(page, "colours.js", "it.colours()") == heatmap.colours().tolist()
+    assert call(page, "colours.js", "it.colours()") == colours("ember").tolist()
 
 
 def test_the_crop_is_the_one_that_the_model_sees(page: Page) -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from service.core import heatmap
+from service.core.palettes import colours
 from service.settings import Settings
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -127,7 +127,7 @@ def test_the_heat_map_over_the_photo_is_the_picture_that_the_service_draws(
     assert ours.shape == heat.shape
     # Colours are mixed between pixels here, values there; there the box is drawn too.
     assert np.median(np.abs(ours - heat)) < 4
-    assert (ours[:, -15:] == heatmap.colours()[0]).all()  # right of the crop
+    assert (ours[:, -15:] == colours("ember")[0]).all()  # right of the crop
 
 
 def test_a_class_that_is_clicked_is_explained(start: Page, red: Path) -> None:

@@ -12,7 +12,7 @@ from models import bundle as bundles
 from models.bundle import Bundle
 from models.errors import Unsupported
 from service.core.classification import Prediction, predict
-from service.core.heatmap import overlay
+from service.core.heatmap import draw
 from service.core.network import Network
 from service.core.saliency.explanation import explain
 from service.core.saliency.parameters import Parameters
@@ -96,5 +96,5 @@ def explanations(
 
 def _drawn(crop: npt.NDArray[np.uint8], saliency: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     height, width = crop.shape[:2]
-    png = overlay(crop, saliency, (0, 0, width, height))
+    png = draw(crop, saliency, (0, 0, width, height))
     return np.asarray(Image.open(BytesIO(png)))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from models.bundle import Bundle
 from models.errors import Unsupported
-from service.core.heatmap import overlay
+from service.core.heatmap import draw
 from training.learning.batches import Examples
 from training.report.explanations import explanations
 
@@ -87,7 +87,7 @@ def test_the_heat_is_the_maps_of_the_class_that_was_answered(
     coarse = np.maximum(np.einsum("chw,c->hw", activations, gradients.mean(axis=(1, 2))), 0)
     grid = torch.from_numpy(coarse)[None, None]
     expected = torch.nn.functional.interpolate(grid, (32, 32), mode="bilinear")[0, 0].numpy()
-    drawn = np.asarray(Image.open(BytesIO(overlay(crop, expected, (0, 0, 32, 32)))), np.int16)
+    drawn = np.asarray(Image.open(BytesIO(draw(crop, expected, (0, 0, 32, 32)))), np.int16)
     assert np.abs(each.heat_map - drawn).max() <= 2
     assert each.heat_map[16, 24].sum() > each.heat_map[16, 4].sum() + 100
 
