@@ -41,6 +41,8 @@ class ClassifyOptions(TypedDict, total=False):
     min_probability: float | None
     max_ood_percentile: float | None
     robustness: str | None
+    explain: str | None
+    map: Literal["numbers", "base64"] | None
     model: str | None
     version: int | None
 

@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from models.bundle import Bundle
-from models.manifest import Graph
+from models.manifest import Graph, Manifest, Precision
 from models.photo import Limits
 from models.repository import Repository
 from service.api import (
@@ -185,12 +185,23 @@ def _stop(parts: Parts) -> None:
         parts.prediction_log.close()
 
 
+def _fetched(manifest: Manifest) -> tuple[str, ...]:
+    """What of `model.onnx` is copied to Python, which costs.
+
+    The activations are where they are all that explains an answer. Rounded ones would not be
+    those of the float32 graphs, which explain everything else.
+    """
+    layer = manifest.explained_layer
+    explains = layer is not None and layer.cam is not None and manifest.precision is Precision.FP32
+    return (*ANSWERS, "activations") if explains else ANSWERS
+
+
 def _runtime(device: Device, threads: int) -> OpenGraph:
     def open_graph(bundle: Bundle, graph: Graph) -> Runner:
         session = loading.open_graph(bundle, graph, device, threads=threads)
         if graph is not Graph.MODEL:
             return session
-        # The activations are not needed, and copying them to Python costs.
-        return session.fetching([name for name in session.outputs if name in ANSWERS])
+        fetched = _fetched(bundle.manifest)
+        return session.fetching([name for name in session.outputs if name in fetched])
 
     return open_graph

@@ -3,19 +3,22 @@
 import json
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from service.api import examining, parts
+from service.api import examining, explaining, parts
 from service.api.answers import answer, timings
 from service.api.documentation import PROBLEMS, image_request
 from service.api.examining import Examiner
+from service.api.explaining import Explainer
 from service.api.pipeline import see
 from service.api.requests import ImageRequest, read_request
 from service.api.schemas import Classification, Classifications, ClassifyOptions
 from service.core import trust
 from service.core.classification import Prediction, softmax, top
+from service.core.saliency.parameters import Parameters
 from service.core.trust import Asked, Assessment, Place
 from service.predictions.store import Answered
 
@@ -31,15 +34,22 @@ router = APIRouter(tags=["images"])
 async def classify(request: Request) -> Response:
     """The most probable classes of one image, or of several, and whether to accept them."""
     asked = await read_request(request, ClassifyOptions)
-    if asked.options.robustness is None:
-        return await _respond(request, asked, None)
-    checks = examining.asked(parts.of(request), level=asked.options.robustness)
-    with examining.examiner(request, asked, checks) as examiner:
-        return await _respond(request, asked, examiner)
+    options, examiner, explainer = asked.options, None, None
+    with ExitStack() as rooms:
+        if options.robustness is not None:
+            checks = examining.asked(parts.of(request), level=options.robustness)
+            examiner = rooms.enter_context(examining.examiner(request, asked, checks))
+        if options.explain is not None:
+            why = explaining.Asked(options.explain, Parameters())
+            explainer = rooms.enter_context(explaining.explainer(request, asked, why))
+        return await _respond(request, asked, examiner, explainer)
 
 
 async def _respond(
-    request: Request, asked: ImageRequest[ClassifyOptions], examiner: Examiner | None
+    request: Request,
+    asked: ImageRequest[ClassifyOptions],
+    examiner: Examiner | None,
+    explainer: Explainer | None,
 ) -> Response:
     service, model, options = parts.of(request), asked.model, asked.options
     labels = model.bundle.manifest.labels
@@ -50,10 +60,15 @@ async def _respond(
 
     async def classify_one(image_id: str, image: bytes) -> dict[str, Any]:
         seen = await see(service, model, image, asked.demand)
-        stages, robustness = {"read": asked.read_seconds, **seen.seconds}, {}
+        stages = {"read": asked.read_seconds, **seen.seconds}
+        robustness: dict[str, Any] = {}
+        explanation: dict[str, Any] = {}
         if examiner is not None:
             examined, stages["robustness"] = await examiner.examine(seen)
-            robustness = {"robustness": examining.body(examined, labels)}
+            robustness["robustness"] = examining.body(examined, labels)
+        if explainer is not None:
+            explanations, stages["explain"] = await explainer.explain(seen)
+            (explanation["explanation"],) = await explainer.bodies(seen, explanations, options.map)
         probabilities = softmax(seen.logits, model.temperature)
         predictions, assessment = top(probabilities, labels, options.top_k), None
         if model.drift is not None and seen.embedding is not None:
@@ -73,11 +88,16 @@ async def _respond(
             service.prediction_log.record(
                 Answered(image_id, time.time(), manifest.name, manifest.version, image, found)
             )
-        return {"image_id": image_id, **found, "timings_ms": timings(request, stages)}
+        # The log goes without the map, which is a thousand times as long as the rest.
+        stated = timings(request, stages)
+        return {"image_id": image_id, **found, **explanation, "timings_ms": stated}
 
     with service.admission.hold(len(asked.upload.images), asked.demand):
         content = await answer(request, model, asked.upload, classify_one)
-    body = json.dumps(content, ensure_ascii=False)
+    if explainer is None:
+        body = json.dumps(content, ensure_ascii=False)
+    else:
+        body = await explainer.encoded(content)
     return Response(body, media_type="application/json")
 
 

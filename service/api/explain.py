@@ -1,22 +1,21 @@
 """`POST /explain`: why the model sees what it sees."""
 
 import asyncio
-import json
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from models.errors import InvalidRequest
-from service.api import parts, presentation
+from service.api import explaining, parts, presentation
 from service.api.answers import answer, timings
 from service.api.connection import while_connected
 from service.api.documentation import PROBLEMS, image_request
+from service.api.explaining import Explainer
 from service.api.negotiation import prefers
-from service.api.pipeline import explain as explain_image
+from service.api.pipeline import see
 from service.api.requests import ImageRequest, read_request
 from service.api.schemas import ExplainOptions, Explanation, Explanations, TargetsExplanation
 from service.core.heatmap import Style
-from service.core.workers import Room
 
 router = APIRouter(tags=["images"])
 
@@ -44,51 +43,43 @@ async def explain(request: Request) -> Response:
         raise InvalidRequest(f"{PNG} shows one image, and {count} were sent")
     if drawn and asked.options.targets is not None:
         raise InvalidRequest(f"{PNG} shows one map: name the class as target, not in targets")
-    # Taken before any work and held to the end: what is begun is not refused half-way.
-    with parts.of(request).explainers.reserve(count, asked.demand) as room:
-        return await (_picture if drawn else _numbers)(request, asked, room)
+    with explaining.explainer(request, asked, explaining.asked(asked.options)) as explainer:
+        return await (_picture if drawn else _numbers)(request, asked, explainer)
 
 
-async def _numbers(request: Request, asked: ImageRequest[ExplainOptions], room: Room) -> Response:
-    service, model, form = parts.of(request), asked.model, asked.options.map
+async def _numbers(
+    request: Request, asked: ImageRequest[ExplainOptions], explainer: Explainer
+) -> Response:
+    service, model, options = parts.of(request), asked.model, asked.options
 
     async def explain_one(image_id: str, image: bytes) -> dict[str, Any]:
-        explained = await explain_image(service, room, asked, image)
-        bodies = [
-            await asyncio.wrap_future(
-                room.submit(presentation.body, explained.seen, each, model.temperature, form)
-            )
-            for each in explained.explanations
-        ]
-        several = asked.options.targets is not None
+        seen = await see(service, model, image, asked.demand)
+        explanations, seconds = await explainer.explain(seen)
+        bodies = await explainer.bodies(seen, explanations, options.map)
+        several = options.targets is not None
+        stages = {"read": asked.read_seconds, **seen.seconds, "explain": seconds}
         return {
             "image_id": image_id,
             **({"explanations": bodies} if several else {"explanation": bodies[0]}),
-            "timings_ms": timings(request, {"read": asked.read_seconds, **explained.seconds}),
+            "timings_ms": timings(request, stages),
         }
 
     content = await answer(request, model, asked.upload, explain_one)
-    return Response(
-        await asyncio.wrap_future(room.submit(json.dumps, content)),
-        media_type=JSON,
-    )
+    return Response(await explainer.encoded(content), media_type=JSON)
 
 
-async def _picture(request: Request, asked: ImageRequest[ExplainOptions], room: Room) -> Response:
+async def _picture(
+    request: Request, asked: ImageRequest[ExplainOptions], explainer: Explainer
+) -> Response:
     service, image, options = parts.of(request), asked.upload.image(0), asked.options
     async with while_connected(request, asked.demand):
-        explained = await explain_image(service, room, asked, image)
-        (explanation,) = explained.explanations
-        drawn = await asyncio.wrap_future(
-            room.submit(
-                presentation.picture,
-                image,
-                service.photo_limits,
-                explained.seen,
-                explanation,
-                Style(options.view, options.colours, options.legend),
-            )
+        seen = await see(service, asked.model, image, asked.demand)
+        (explanation,), seconds = await explainer.explain(seen)
+        style = Style(options.view, options.colours, options.legend)
+        picture = explainer.room.submit(
+            presentation.picture, image, service.photo_limits, seen, explanation, style
         )
-    timings(request, {"read": asked.read_seconds, **explained.seconds})
+        drawn = await asyncio.wrap_future(picture)
+    timings(request, {"read": asked.read_seconds, **seen.seconds, "explain": seconds})
     note = presentation.note(explanation)
     return Response(drawn, headers={"X-SeeWhy-Note": note} if note else None, media_type=PNG)

@@ -31,6 +31,7 @@ def _index_or_label(value: Any) -> Any:
 Count = Annotated[int, Field(ge=1), NotTruth]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Level = Literal["fast", "standard", "thorough"]
+MapForm = Literal["numbers", "base64"]
 
 
 class Options(BaseModel):
@@ -93,6 +94,10 @@ class ClassifyOptions(Options):
     robustness: Level | None = Field(
         None, description="Check the answer's robustness too, this thoroughly."
     )
+    explain: MethodName | None = Field(
+        None, description="Explain the top class too, by this saliency method."
+    )
+    map: MapForm = Field("numbers", description="How the explanation's map is written.")
 
 
 class RobustnessOptions(Options):
@@ -129,7 +134,6 @@ class SimilarOptions(Options):
     top_k: Count = Field(5, description="How many training images to list.")
 
 
-MapForm = Literal["numbers", "base64"]
 ClassName = Annotated[int | str | None, BeforeValidator(_index_or_label)]
 
 
@@ -249,83 +253,6 @@ class RobustnessBody(BaseModel):
     seed: int
 
 
-class Timings(BaseModel):
-    """Milliseconds by stage; `total` counts from the request's first byte to this result."""
-
-    read: float
-    decode: float
-    queue: float
-    inference: float
-    total: float
-
-
-class Place(BaseModel):
-    """A score, higher the less an image is like those that are known."""
-
-    score: float
-    percentile: float = Field(
-        ge=0, le=100, description="of the score, among those of the calibration images"
-    )
-
-
-class OutOfDistribution(Place):
-    """The distance to the nearest training images, and the energy of the logits beside it."""
-
-    energy: Place
-
-
-class RobustnessTimings(Timings):
-    """As `Timings`; `robustness` is the time of all checks."""
-
-    robustness: float
-
-
-class Classified(BaseModel):
-    """What one image shows, and how far to trust it.
-
-    What a bundle has not been calibrated for is left out.
-    """
-
-    image_id: str = Field(description="`<request_id>/<position>`")
-    predictions: list[Prediction]
-    calibrated: bool = Field(description="whether the probabilities were fitted to held-out data")
-    coverage: Probability | None = Field(
-        None, description="how often such prediction sets hold the true class"
-    )
-    prediction_set: list[Prediction] | None = Field(
-        None, description="the classes that cannot be ruled out, most probable first"
-    )
-    ood: OutOfDistribution | None = None
-    decision: Verdict | None = Field(None, description="whether to accept it without a human look")
-    reason: str | None = Field(None, description="of the decision")
-    robustness: RobustnessBody | None = Field(None, description="only where it was asked for")
-    timings_ms: Timings | RobustnessTimings
-
-
-class Failed(BaseModel):
-    """Why one image of several has no answer."""
-
-    image_id: str
-    error: Problem
-
-
-class Answer(BaseModel):
-    """What every answer says."""
-
-    request_id: str
-    model: ModelName
-
-
-class Classification(Classified, Answer):
-    """The answer for one image."""
-
-
-class Classifications(Answer):
-    """The answer for several images, in order."""
-
-    results: list[Classified | Failed]
-
-
 class ExplainedClass(Prediction):
     """The class that is explained."""
 
@@ -363,6 +290,91 @@ class ExplanationBody(BaseModel):
         "difference"
     )
     note: str | None = Field(description="what to know about this map")
+
+
+class Timings(BaseModel):
+    """Milliseconds by stage; `total` counts from the request's first byte to this result."""
+
+    read: float
+    decode: float
+    queue: float
+    inference: float
+    total: float
+
+
+class Place(BaseModel):
+    """A score, higher the less an image is like those that are known."""
+
+    score: float
+    percentile: float = Field(
+        ge=0, le=100, description="of the score, among those of the calibration images"
+    )
+
+
+class OutOfDistribution(Place):
+    """The distance to the nearest training images, and the energy of the logits beside it."""
+
+    energy: Place
+
+
+class RobustnessTimings(Timings):
+    """As `Timings`; `robustness` is the time of all checks."""
+
+    robustness: float
+
+
+class ClassifyTimings(Timings):
+    """As `Timings`; `robustness` and `explain` are the times of what was asked for besides."""
+
+    robustness: float | None = None
+    explain: float | None = None
+
+
+class Classified(BaseModel):
+    """What one image shows, and how far to trust it.
+
+    What a bundle has not been calibrated for is left out.
+    """
+
+    image_id: str = Field(description="`<request_id>/<position>`")
+    predictions: list[Prediction]
+    calibrated: bool = Field(description="whether the probabilities were fitted to held-out data")
+    coverage: Probability | None = Field(
+        None, description="how often such prediction sets hold the true class"
+    )
+    prediction_set: list[Prediction] | None = Field(
+        None, description="the classes that cannot be ruled out, most probable first"
+    )
+    ood: OutOfDistribution | None = None
+    decision: Verdict | None = Field(None, description="whether to accept it without a human look")
+    reason: str | None = Field(None, description="of the decision")
+    robustness: RobustnessBody | None = Field(None, description="only where it was asked for")
+    explanation: ExplanationBody | None = Field(None, description="only where it was asked for")
+    timings_ms: ClassifyTimings
+
+
+class Failed(BaseModel):
+    """Why one image of several has no answer."""
+
+    image_id: str
+    error: Problem
+
+
+class Answer(BaseModel):
+    """What every answer says."""
+
+    request_id: str
+    model: ModelName
+
+
+class Classification(Classified, Answer):
+    """The answer for one image."""
+
+
+class Classifications(Answer):
+    """The answer for several images, in order."""
+
+    results: list[Classified | Failed]
 
 
 class ExplainTimings(Timings):

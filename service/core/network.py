@@ -47,6 +47,8 @@ class Network:
         classes: K.
         head: float32 [K, C], the classifier's weight, where the logits are linear in the
             spatial mean of the explained layer; None elsewhere.
+        seen: float32 [C, h, w], the explained layer's activations of the one image that is to
+            be explained, where an earlier pass has computed them.
         batch: images run at once.
         proceed: called before every batch; raises where the work has become useless.
     """
@@ -54,6 +56,7 @@ class Network:
     runner: Callable[[Graph], Runner]
     classes: int
     head: Floats | None = None
+    seen: Floats | None = None
     batch: int = 16
     proceed: Callable[[], None] = _go_on
 
@@ -79,6 +82,20 @@ class Network:
         if "activations" not in outputs:
             raise Unsupported("the bundle has no explained layer")
         return outputs["activations"]
+
+    def layer(self, image: Floats) -> tuple[Floats, int]:
+        """The explained layer's activations [C, h, w] of the image to be explained.
+
+        They are those that were `seen`, else `float.onnx` runs; and how many images it ran.
+
+        Raises:
+            Unsupported: the bundle has no such graph, or no explained layer.
+            RuntimeFailure: the runtime failed.
+            Unavailable: there is no room or no session for it now.
+        """
+        if self.seen is not None:
+            return self.seen, 0
+        return self.activations(image[np.newaxis])[0], 1
 
     def input_gradient(
         self, images: Floats, cotangents: Floats, softmax_weights: Floats | None = None

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from service.api.schemas import Explanation, Explanations, TargetsExplanation
+from service.api.schemas import Classifications, Explanation, Explanations, TargetsExplanation
 from service.core.saliency.methods import METHODS
 
 
@@ -132,6 +132,26 @@ def test_the_picture_is_drawn_as_asked(client: TestClient, red_left: bytes) -> N
         drawn = np.asarray(image, dtype=np.int16)
     assert (drawn[:40, :80] == np.asarray(Image.open(BytesIO(red_left)))).all()
     assert np.ptp(drawn[40:54], axis=2).max() <= 1  # the bar is grey
+
+
+def test_classify_explains_each_of_several_images(client: TestClient, red_left: bytes) -> None:
+    files = [("images", red_left), ("images", b"text"), ("images", red_left)]
+    path = "/classify?explain=gradient&map=base64&robustness=fast"
+    answer = client.post(path, files=files).json()
+    Classifications.model_validate(answer, extra="forbid")
+    alone = client.post("/explain?method=gradient&map=base64", content=red_left).json()
+    first, broken, last = answer["results"]
+    assert first["explanation"] == last["explanation"] == alone["explanation"]
+    assert "error" in broken
+    assert {"robustness", "explain"} <= first["timings_ms"].keys()
+
+
+def test_classify_refuses_a_method_that_the_bundle_has_not_got(
+    client: TestClient, red_left: bytes
+) -> None:
+    response = client.post("/classify?explain=cam", content=red_left)
+    assert response.status_code == 422
+    assert "possible methods: gradient, " in response.json()["detail"]
 
 
 @pytest.mark.parametrize("option", ["view=above", "colours=jet", "legend=perhaps"])

@@ -228,6 +228,7 @@ def test_a_bundle_that_disagrees_with_its_reference_is_not_served(settings: Sett
     ("path", "schema"),
     [
         ("/classify?robustness=fast", "Classification"),
+        ("/classify?explain=gradcam", "Classification"),
         ("/explain", "Explanation"),
         ("/robustness", "Robustness"),
     ],

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
-def explain(client: TestClient, photo: Path, version: int) -> dict[str, object]:
+def explain(client: TestClient, photo: Path, version: int) -> dict[str, Any]:
     """Grad-CAM of a fixed class, once its graph is loaded."""
     pause = Event()
     for _ in range(SECONDS * 20):
@@ -46,7 +47,7 @@ def explain(client: TestClient, photo: Path, version: int) -> dict[str, object]:
             break
         pause.wait(0.05)
     assert answer.status_code == 200, answer.text
-    found: dict[str, object] = answer.json()["explanation"]
+    found: dict[str, Any] = answer.json()["explanation"]
     return found
 
 
@@ -63,10 +64,13 @@ def test_it_classifies_nearly_as_in_fp32(client: TestClient, photo: Path) -> Non
     assert found["probability"] == pytest.approx(expected["probability"], abs=0.2)
 
 
-def test_it_explains_exactly_as_in_fp32(client: TestClient) -> None:
+def test_it_explains_by_the_fp32_graphs(client: TestClient) -> None:
     exact, rounded = (explain(client, PHOTOS[0], version) for version in (1, 2))
 
-    assert rounded["map"] == exact["map"]
+    # In fp32 the graph that classifies has computed the activations already.
+    assert (exact["passes"], rounded["passes"]) == (0, 1)
+    largest = exact["map"]["max"]
+    np.testing.assert_allclose(rounded["map"]["data"], exact["map"]["data"], atol=1e-4 * largest)
 
 
 def test_its_manifest_says_its_precision(client: TestClient) -> None:

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from models.manifest import Preprocessing
 from models.preprocess import preprocess
+from service.api.schemas import Classification
 from service.app import create_app
 from service.settings import Settings
 
@@ -120,6 +121,19 @@ def test_the_gradient_map_is_autograds(
     found = np.array(explanation["map"]["data"])
     assert cosine(found, expected) > 0.999
     assert np.linalg.norm(found) == pytest.approx(np.linalg.norm(expected), rel=1e-2)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "cam", "eigencam", "gradient"])
+def test_classify_explains_its_top_class_in_the_same_call(client: TestClient, method: str) -> None:
+    photo = PHOTOS[0].read_bytes()
+    response = client.post(f"/classify?explain={method}&top_k=1", content=photo)
+    answer = response.json()
+    Classification.model_validate(answer, extra="forbid")
+    assert answer["explanation"] == explained(client, PHOTOS[0], method)
+    assert answer["explanation"]["target"] == answer["predictions"][0]
+    # The pass that classifies has all that the first three need.
+    assert answer["explanation"]["passes"] == (1 if method == "gradient" else 0)
+    assert answer["timings_ms"]["explain"] > 0
 
 
 @pytest.mark.parametrize("photo", PHOTOS[:3], ids=lambda photo: photo.stem)

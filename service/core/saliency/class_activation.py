@@ -25,7 +25,8 @@ def gradcam(network: Network, image: Floats, cotangents: Floats) -> Maps:
 
     Selvaraju et al. 2017, "Grad-CAM", equations 1 and 2. Under a head of global average
     pooling and one linear layer all positions have the same gradient, the layer's weight over
-    their number (section 3.1): then one pass of `cam.onnx` serves all maps.
+    their number (section 3.1): then one pass of `cam.onnx` serves all maps, or none where
+    the activations have been seen already.
 
     Raises:
         Unsupported: the bundle has no such graph.
@@ -33,9 +34,12 @@ def gradcam(network: Network, image: Floats, cotangents: Floats) -> Maps:
         Unavailable: there is no room or no session for it now.
     """
     if network.head is not None:
-        activations = network.layer_gradient(image[np.newaxis], cotangents[:1]).activations[0]
+        activations, passes = network.seen, 0
+        if activations is None:
+            found = network.layer_gradient(image[np.newaxis], cotangents[:1])
+            activations, passes = found.activations[0], 1
         coarse = _weighed_by_head(network.head, activations, cotangents)
-        return _enlarged(np.maximum(coarse, 0) / coarse[0].size, image, passes=1)
+        return _enlarged(np.maximum(coarse, 0) / coarse[0].size, image, passes=passes)
 
     def weighed(activations: Doubles, gradients: Doubles) -> Doubles:
         return _combined(gradients.mean(axis=(2, 3)), activations)
@@ -126,8 +130,8 @@ def cam(network: Network, image: Floats, cotangents: Floats, *, signed: bool) ->
     """Activations weighed by the classifier's own weights: no backward pass at all.
 
     Zhou et al. 2016, "Learning deep features for discriminative localization", equation 2.
-    One pass of `float.onnx` for all maps. `signed` keeps what speaks against the class, else
-    the map is rectified.
+    One pass of `float.onnx` for all maps, or none where the activations have been seen already.
+    `signed` keeps what speaks against the class, else the map is rectified.
 
     Raises:
         Unsupported: the bundle has no such graph, or its logits are not linear in the mean
@@ -137,30 +141,32 @@ def cam(network: Network, image: Floats, cotangents: Floats, *, signed: bool) ->
     """
     if network.head is None:
         raise Unsupported("cam needs a head of global average pooling and one linear layer")
-    activations = network.activations(image[np.newaxis])[0]
+    activations, passes = network.layer(image)
     coarse = _weighed_by_head(network.head, activations, cotangents)
-    return _enlarged(coarse if signed else np.maximum(coarse, 0), image, passes=1)
+    return _enlarged(coarse if signed else np.maximum(coarse, 0), image, passes=passes)
 
 
 def eigencam(network: Network, image: Floats, cotangents: Floats) -> Maps:
     """The activations along their first principal direction, rectified: the same for any class.
 
-    Muhammad and Yeasin 2020, "Eigen-CAM", section 3. One pass of `float.onnx` for all maps.
-    The direction's sign, which is free, is taken so that the map's sum is positive.
+    Muhammad and Yeasin 2020, "Eigen-CAM", section 3. One pass of `float.onnx` for all maps, or
+    none where the activations have been seen already. The direction's sign, which is free, is
+    taken so that the map's sum is positive.
 
     Raises:
         Unsupported: the bundle has no such graph.
         RuntimeFailure: the runtime failed.
         Unavailable: there is no room or no session for it now.
     """
-    activations = network.activations(image[np.newaxis])[0].astype(np.float64)
+    found, passes = network.layer(image)
+    activations = found.astype(np.float64)
     positions = activations.reshape(len(activations), -1).T
     # Positions are far fewer than channels: their products have the same singular vectors.
     squares, directions = np.linalg.eigh(positions @ positions.T)
     projected = directions[:, -1] * np.sqrt(max(squares[-1], 0.0))
     coarse = np.maximum(projected * (np.sign(projected.sum()) or 1), 0)
     grid = coarse.reshape(1, *activations.shape[1:]).repeat(len(cotangents), axis=0)
-    return _enlarged(grid, image, passes=1)
+    return _enlarged(grid, image, passes=passes)
 
 
 def _weighed_by_gradients(

@@ -13,7 +13,8 @@ def scorecam(network: Network, image: Floats, cotangents: Floats, *, channels: i
 
     Wang et al. 2020, "Score-CAM", algorithm 1: each channel, enlarged and brought to [0, 1],
     masks the image (to black); the softmax over the channels of the scores is their weight.
-    1 + `channels` passes of `float.onnx` for all maps.
+    1 + `channels` passes of `float.onnx` for all maps, one less where the activations have been
+    seen already.
 
     Args:
         network: see the package.
@@ -26,7 +27,8 @@ def scorecam(network: Network, image: Floats, cotangents: Floats, *, channels: i
         RuntimeFailure: the runtime failed.
         Unavailable: there is no room or no session for it now.
     """
-    activations = network.activations(image[np.newaxis])[0].astype(np.float64)
+    found, passes = network.layer(image)
+    activations = found.astype(np.float64)
     spread = activations.std(axis=(1, 2))
     kept = activations[np.sort(np.argsort(-spread, kind="stable")[:channels])]
     parts = []
@@ -36,7 +38,7 @@ def scorecam(network: Network, image: Floats, cotangents: Floats, *, channels: i
     scores = np.concatenate(parts)
     powers = np.exp(scores - scores.max(axis=0))
     coarse = np.tensordot((powers / powers.sum(axis=0)).T, kept, axes=1)
-    return Maps(enlarge(np.maximum(coarse, 0), image.shape[1:]), passes=1 + len(kept))
+    return Maps(enlarge(np.maximum(coarse, 0), image.shape[1:]), passes=passes + len(kept))
 
 
 def _mask(activations: npt.NDArray[np.float64], size: tuple[int, ...]) -> Floats:

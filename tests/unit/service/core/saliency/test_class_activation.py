@@ -1,6 +1,7 @@
 """Oracles: captum's Grad-CAM in float64; for the others their papers' formulas in PyTorch."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,23 @@ def test_gradcam_is_captums(
         expected = oracle.attribute(given, relu_attributions=True)[0, 0]
         assert relative(values, enlarged(expected)) < 1e-5
         module.requires_grad_(requires_grad=False)
+
+
+@pytest.mark.parametrize("name", ["gradcam", "cam", "eigencam"])
+def test_activations_that_were_seen_cost_no_pass_and_change_no_map(
+    pooled: Any, image: Floats, cotangents: Floats, name: str
+) -> None:
+    method = getattr(class_activation, name)
+    options = {"signed": True} if name == "cam" else {}
+    expected = method(pooled.network, image, cotangents, **options)
+    seen = inside(pooled.module, image, cotangents[0])[0].numpy().astype(np.float32)
+    for runner in pooled.runners.values():
+        runner.rows.clear()
+    found = method(replace(pooled.network, seen=seen), image, cotangents, **options)
+    assert not any(runner.rows for runner in pooled.runners.values())
+    assert (found.passes, expected.passes) == (0, 1)
+    for values, same in zip(found.values, expected.values, strict=True):
+        assert relative(values, same) < 1e-6
 
 
 @pytest.mark.parametrize(
