@@ -20,6 +20,9 @@ from service.core.targets import Target
 
 ALL_ZERO = "the map is zero everywhere: the method finds nothing that speaks for this class"
 
+WIDE_GAP = 0.05
+"""Of integrated gradients, relative: from here on a note warns."""
+
 _DIGITS = 5
 
 
@@ -74,7 +77,14 @@ def picture(
 
 def note(explanation: Explanation) -> str | None:
     """What to know about this map."""
-    return None if explanation.map.any() else ALL_ZERO
+    if not explanation.map.any():
+        return ALL_ZERO
+    if explanation.gap is not None and explanation.gap > WIDE_GAP:
+        return (
+            f"the map's sum misses the difference of score by {explanation.gap:.1%}: "
+            "more steps come closer"
+        )
+    return None
 
 
 def _box(seen: Seen, explanation: Explanation) -> Box | None:

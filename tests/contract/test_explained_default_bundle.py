@@ -2,6 +2,7 @@
 
 import copy
 from functools import cache
+from importlib.metadata import files
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from service.runtime.providers import Provider, choose
 
 ROOT = Path(__file__).parents[2]
 CAT = 282
+PHOTOS = "data/imagenet_*.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,26 @@ def test_gradcam_is_autograds_and_cams(
     assert relative_l2(found, by_weights) < 1e-5
     # Under such a head every position has the same gradient, which HiResCAM does not assume.
     assert relative_l2(found, by_gradients) < 1e-5
+
+
+@pytest.mark.slow
+def test_integrated_gradients_add_up_with_many_steps(
+    bundle: bundles.Bundle, network: Network
+) -> None:
+    photos = sorted(Path(f.locate()) for f in files("foolbox") or [] if f.match(PHOTOS))[:7]
+    gaps = []
+    for photo in photos:
+        crop = preprocess(photo.read_bytes(), bundle.manifest.preprocessing)
+        image = to_float(crop.pixels[np.newaxis])[0]
+        top = network.logits(image[np.newaxis]).argmax(axis=1)
+        found = integrated_gradients(
+            network, image, np.eye(1000, dtype=np.float32)[top],
+            steps=256, baseline="black", signed=True,
+        )  # fmt: skip
+        assert found.gaps is not None
+        gaps += found.gaps.tolist()
+    assert len(gaps) == 7
+    assert np.median(gaps) <= 0.01
 
 
 def test_integrated_gradients_say_how_well_they_add_up(
