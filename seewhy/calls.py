@@ -52,12 +52,14 @@ class ExplainOptions(TypedDict, total=False):
 
     `target` is a class index or label, by default the top class, `top1`; `against` another one
     that it is held against; `map` how the numbers are written; `view`, `colours` and `legend`
-    how a heat map is drawn. The rest are parameters of methods, docs/explanations.md.
+    how a heat map is drawn; `quality` has the map's faithfulness measured. The rest are
+    parameters of methods, docs/explanations.md.
     """
 
     method: str | None
     target: int | str | None
     against: int | str | None
+    quality: bool | None
     map: Literal["numbers", "base64"] | None
     view: Literal["overlay", "map", "beside"] | None
     colours: Literal["ember", "lagoon", "grey"] | None

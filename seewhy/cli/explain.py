@@ -18,6 +18,7 @@ from seewhy.cli.options import (
     settings,
     writable,
 )
+from service.api.schemas import ExplanationBody
 from service.core.heatmap import View
 from service.core.palettes import PaletteName
 from service.core.saliency.parameters import Parameters
@@ -66,6 +67,9 @@ def explain(
     ] = "overlay",
     colours: Annotated[PaletteName, typer.Option(help="The palette.")] = "ember",
     legend: Annotated[bool, typer.Option("--legend", help="Add what the colours mean.")] = False,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Print how faithful the map is: 67 passes more.")
+    ] = False,
     model: ModelOption = None,
     version: VersionOption = None,
     repository: RepositoryOption = None,
@@ -82,14 +86,38 @@ def explain(
     )  # fmt: skip
     parameters = _parameters(parameter or [])
     within = settings(repository=repository, provider=provider, default_model=model)
-    output.write_bytes(asyncio.run(_heat_map(file, asked, parameters, within)))
+    picture, measured = asyncio.run(
+        _explained(file, {**asked, **parameters}, within, quality=quality)
+    )
+    output.write_bytes(picture)
+    if measured is not None:
+        _show(measured)
 
 
-async def _heat_map(
-    file: Path, asked: ExplainOptions, parameters: dict[str, Any], within: Settings
-) -> bytes:
+async def _explained(
+    file: Path, asked: dict[str, Any], within: Settings, *, quality: bool
+) -> tuple[bytes, ExplanationBody | None]:
+    """The picture; and with `quality` the numbers, which know it."""
     async with inprocess.service(within) as client:
-        return await client.heat_map(file, **asked, **parameters)
+        picture = await client.heat_map(file, **asked)
+        if not quality:
+            return picture, None
+        answer = await client.explain(file, quality=True, map="base64", **asked)
+        return picture, answer.explanation
+
+
+def _show(explanation: ExplanationBody) -> None:
+    if explanation.note is not None:
+        print(explanation.note)
+    if explanation.completeness_gap is not None:
+        print(f"completeness gap {explanation.completeness_gap:.1%}")
+    found = explanation.quality
+    if found is not None:
+        print(
+            f"insertion {found.insertion:.3f} (more is better), deletion {found.deletion:.3f} "
+            f"(less is better); the photo times its map: "
+            + ("more probable" if found.increase else f"{found.drop:.1%} less probable")
+        )
 
 
 def _parameters(texts: list[str]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ _EXPLANATION: dict[str, Any] = {
     "box": [120.5, 33.0, 410.25, 298.75],
     "passes": 1,
     "completeness_gap": None,
+    "quality": None,
     "note": None,
 }
 

@@ -43,6 +43,8 @@ async def explain(request: Request) -> Response:
         raise InvalidRequest(f"{PNG} shows one image, and {count} were sent")
     if drawn and asked.options.targets is not None:
         raise InvalidRequest(f"{PNG} shows one map: name the class as target, not in targets")
+    if drawn and asked.options.quality:
+        raise InvalidRequest(f"{PNG} cannot show the quality: accept {JSON} for it")
     with explaining.explainer(request, asked, explaining.asked(asked.options)) as explainer:
         return await (_picture if drawn else _numbers)(request, asked, explainer)
 

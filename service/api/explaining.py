@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from models.manifest import MethodName
+from models.manifest import Graph, MethodName
 from service.api import parts, presentation
 from service.api.parts import Parts
 from service.api.pipeline import Seen
@@ -35,13 +35,15 @@ Named = str | int | None
 class Asked:
     """What is to be explained, and how.
 
-    `method` None is the bundle's own; `against` None asks for no contrast.
+    `method` None is the bundle's own; `against` None asks for no contrast; `quality` has the
+    maps' faithfulness measured too.
     """
 
     method: MethodName | None
     parameters: Parameters
     targets: tuple[Named, ...] = (None,)
     against: Named = None
+    quality: bool = False
 
 
 def asked(options: ExplainOptions) -> Asked:
@@ -53,6 +55,7 @@ def asked(options: ExplainOptions) -> Asked:
         Parameters(**{name: getattr(options, name) for name in given}),
         (options.target,) if options.targets is None else tuple(options.targets),
         options.against,
+        options.quality,
     )
 
 
@@ -87,7 +90,13 @@ class Explainer:
         network = replace(self.model.network(self.demand), seen=seen.activations)
         started = time.perf_counter()
         explained = self.room.submit(
-            explain, network, seen.crop.pixels, questions, self.method, self.asked.parameters
+            explain,
+            network,
+            seen.crop.pixels,
+            questions,
+            self.method,
+            self.asked.parameters,
+            measured=self.asked.quality,
         )
         explanations = await asyncio.wrap_future(explained)
         self.service.metrics.explained(manifest.name, self.method)
@@ -125,6 +134,8 @@ def explainer(
     service, model = parts.of(request), wanted.model
     method = model.method(asked.method)
     check(method, asked.parameters)
+    if asked.quality:
+        model.runner(Graph.FLOAT)
     demand = replace(wanted.demand, priority=Priority.EXPLAIN)
     with service.explainers.reserve(len(wanted.upload.images), demand) as room:
         yield Explainer(service, model, method, asked, room, demand)

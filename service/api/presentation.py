@@ -2,6 +2,7 @@
 
 import base64
 import math
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ def body(seen: Seen, explanation: Explanation, temperature: float, form: MapForm
         "box": None if box is None else [round(edge, 2) for edge in box],
         "passes": explanation.passes,
         "completeness_gap": _finite(explanation.gap),
+        "quality": None if explanation.quality is None else asdict(explanation.quality),
         "note": note(explanation),
     }
 

@@ -161,6 +161,9 @@ class ExplainOptions(Options, Parameters):
     against: ClassName = Field(
         None, description="Index or label of a class, or `top1`: why the target and not this one?"
     )
+    quality: bool = Field(
+        default=False, description="Measure how faithful the map is too: 67 passes more for each."
+    )
     map: MapForm = Field("numbers", description="How JSON has the map.")
     view: View = Field(
         "overlay",
@@ -270,6 +273,24 @@ class SaliencyMap(BaseModel):
     max: float
 
 
+class MapQuality(BaseModel):
+    """What the pixels that a map names are worth to the network, as the target's probability.
+
+    No figure says it all: docs/explanations.md.
+    """
+
+    insertion: Probability = Field(
+        description="its mean while the map's pixels are uncovered, the highest first; more is "
+        "better"
+    )
+    deletion: Probability = Field(description="the same while they are covered; less is better")
+    drop: Probability = Field(
+        description="by what share the photo times its map has less; less is better"
+    )
+    increase: bool = Field(description="whether it has more")
+    passes: int
+
+
 class ExplanationBody(BaseModel):
     """Where the evidence for a class lies."""
 
@@ -288,6 +309,9 @@ class ExplanationBody(BaseModel):
         description="integrated_gradients: by how much the map's sum misses the difference of "
         "score to the baseline, relative to it; null for other methods, or where there is no "
         "difference"
+    )
+    quality: MapQuality | None = Field(
+        None, description="how faithful the map is, where it was asked for and there is one"
     )
     note: str | None = Field(description="what to know about this map")
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import UnknownClass
+from service.core.classification import softmax
 
 TOP = "top1"
 """The class with the highest logit, by a word."""
@@ -38,6 +39,12 @@ class Question:
         if self.against is not None:
             row[self.against.index] -= 1
         return row
+
+    def probability(self, logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """The target's probability [N] from logits [N, K]; of a contrast, among the two."""
+        if self.against is None:
+            return softmax(logits)[:, self.target.index]
+        return softmax(logits[:, [self.target.index, self.against.index]])[:, 0]
 
 
 def resolve(

@@ -154,6 +154,18 @@ def test_classify_refuses_a_method_that_the_bundle_has_not_got(
     assert "possible methods: gradient, " in response.json()["detail"]
 
 
+def test_the_quality_is_answered_where_it_is_asked_for(client: TestClient, red_left: bytes) -> None:
+    path = "/explain?method=gradcam&quality=true"
+    answer = client.post(f"{path}&targets=red&targets=blue", content=red_left).json()
+    TargetsExplanation.model_validate(answer, extra="forbid")
+    red, blue = answer["explanations"]
+    assert red["quality"]["insertion"] > red["quality"]["deletion"]
+    assert red["quality"]["passes"] == 67
+    assert blue["quality"] is None  # there is no blue, and the map is zero
+    picture = client.post(path, content=red_left, headers={"Accept": "image/png"})
+    assert picture.status_code == 422
+
+
 @pytest.mark.parametrize("option", ["view=above", "colours=jet", "legend=perhaps"])
 def test_an_unknown_way_to_draw_is_refused(
     client: TestClient, red_left: bytes, option: str

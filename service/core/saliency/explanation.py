@@ -12,6 +12,7 @@ from models.manifest import MethodName
 from service.core.network import Floats, Network
 from service.core.saliency.methods import METHODS, check
 from service.core.saliency.parameters import Parameters
+from service.core.saliency.quality import Quality, measure
 from service.core.targets import Question
 
 
@@ -27,6 +28,7 @@ class Explanation:
         signed: whether the map keeps what speaks against the class.
         passes: images that went through a graph, for all questions together.
         gap: the relative completeness gap of integrated gradients; None for other methods.
+        quality: how faithful the map is; None where that was not measured or it is all zero.
     """
 
     method: MethodName
@@ -35,6 +37,7 @@ class Explanation:
     signed: bool
     passes: int
     gap: float | None
+    quality: Quality | None = None
 
 
 def explain(
@@ -43,6 +46,8 @@ def explain(
     questions: Sequence[Question],
     name: MethodName,
     parameters: Parameters,
+    *,
+    measured: bool = False,
 ) -> list[Explanation]:
     """Explain one crop, for each question in order.
 
@@ -52,6 +57,7 @@ def explain(
         questions: one or more; methods share their passes among them where they can.
         name: the method.
         parameters: those that the method takes; the others have not been set.
+        measured: whether to measure the maps' quality too.
 
     Raises:
         InvalidRequest: a parameter is not the method's, or does not fit the crop.
@@ -63,13 +69,28 @@ def explain(
     method = METHODS[name]
     chosen = {parameter: getattr(parameters, parameter) for parameter in method.parameters}
     cotangents = np.stack([question.cotangent(network.classes) for question in questions])
-    found = method.maps(network, to_float(crop[np.newaxis])[0], cotangents, **chosen)
+    image = to_float(crop[np.newaxis])[0]
+    found = method.maps(network, image, cotangents, **chosen)
     if not np.isfinite(found.values).all():
         raise RuntimeFailure(f"a map of {name} is not finite")
     gaps: list[float | None] = [None] * len(questions)
     if found.gaps is not None:
         gaps = found.gaps.tolist()
+
+    def quality(values: Floats, question: Question) -> Quality | None:
+        if not (measured and values.any()):
+            return None
+        return measure(network, image, values, question)
+
     return [
-        Explanation(name, question, values, chosen.get("signed", False), found.passes, gap)
+        Explanation(
+            name,
+            question,
+            values,
+            chosen.get("signed", False),
+            found.passes,
+            gap,
+            quality(values, question),
+        )
         for question, values, gap in zip(questions, found.values, gaps, strict=True)
     ]
