@@ -84,7 +84,8 @@ function describe({ method, target, against, passes, note }) {
     element("strong", {}, shortly(target.label)),
     ` (${percent(target.probability)})${rather}.`,
   );
-  const how = `${methodName(method)}, ${passes} ${passes === 1 ? "pass" : "passes"}; the dark frame is what the model does not see`;
+  const took = passes === 0 ? "no further pass" : `${passes} ${passes === 1 ? "pass" : "passes"}`;
+  const how = `${methodName(method)}, ${took}; the dark frame is what the model does not see`;
   const notes = note ? [element("p", { class: "note" }, note)] : [];
   return [what, ...notes, element("p", { class: "quiet" }, how)];
 }
