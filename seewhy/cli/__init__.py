@@ -16,6 +16,7 @@ from seewhy.cli.epilog import ALL, epilog
 from seewhy.cli.exit_codes import ExitCode
 from seewhy.cli.explain import explain
 from seewhy.cli.export import export
+from seewhy.cli.faithfulness import faithfulness
 from seewhy.cli.log import log_group
 from seewhy.cli.models import models_group
 from seewhy.cli.reasons import reason
@@ -65,6 +66,8 @@ def _application() -> typer.Typer:
     pair = "--backbone efficientnet_lite0 --backbone efficientnet_lite2"
     application.command(epilog=epilog(f"seewhy compare photos {pair} -o compared.html"))(compare)
     application.command(epilog=epilog("seewhy attack models/zoo/mine/1 photos"))(attack)
+    chosen = epilog("seewhy faithfulness models/zoo/mine/1 photos --record")
+    application.command(epilog=chosen)(faithfulness)
     application.add_typer(models_group(), name="models")
     application.add_typer(log_group(), name="log")
     return application
