@@ -250,6 +250,23 @@ QUALITY = Dashboard(
             {"{{model}} {{version}}": "seewhy_drift_windows"},
             "short",
         ),
+        Panel(
+            "Right, of the images whose label was given in the last day",
+            {
+                "{{model}}": 'sum by (model) (increase(seewhy_feedback_total{outcome="right"}[1d]))'
+                " / sum by (model) (increase(seewhy_feedback_total[1d]))"
+            },
+            "percentunit",
+            largest=1,
+        ),
+        Panel(
+            "Answers for the prediction log, and whether it is written",
+            {
+                "{{outcome}}": f"sum by (outcome) (rate(seewhy_prediction_log_rows_total[{RATE}]))",
+                "{{instance}} is written": "seewhy_prediction_log_up",
+            },
+            "short",
+        ),
     ],
 )
 

@@ -84,7 +84,7 @@ def test_a_server_that_cannot_start_raises_our_error(tmp_path: Path, port: int) 
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=SECONDS, check=True
     )
-    assert "default" in done.stdout
+    assert "there is no bundle in the repository" in done.stdout
     assert done.stderr == ""
 
 
