@@ -10,6 +10,7 @@ SeeWhyError
 │   └── ImageTooLarge          more bytes or more pixels than allowed
 ├── InvalidRequest             the request is malformed, or a parameter is out of its range
 │   ├── UnknownClass           a target names no class of the model
+│   ├── UploadTooLarge         a file for a job has more bytes than allowed
 │   └── Unsupported            the bundle has not got what the request needs
 ├── DataError                  images given as a folder, table or shards cannot be used
 ├── OutputError                results cannot be written, or stand where others would go
@@ -26,6 +27,7 @@ SeeWhyError
 │   ├── DeadlineExceeded       the request's time ran out before its answer was ready
 │   ├── TooManyRequests        the key's other requests are still being answered
 │   └── NotReady               what is needed is still being loaded, or is shutting down
+├── JobNotFound                there is no such job
 ├── PredictionNotFound         the prediction log has no such answer
 ├── Unauthorized               the request brings no key, or one that does not allow this
 ├── NotInstalled               the libraries of an optional part are not installed
@@ -71,6 +73,10 @@ class InvalidRequest(SeeWhyError):
 
 class UnknownClass(InvalidRequest):
     """A target names no class of the model."""
+
+
+class UploadTooLarge(InvalidRequest):
+    """A file for a job has more bytes than allowed."""
 
 
 class Unsupported(InvalidRequest):
@@ -142,6 +148,10 @@ class TooManyRequests(Unavailable):
 
 class NotReady(Unavailable):
     """What is needed is still being loaded, or is shutting down."""
+
+
+class JobNotFound(SeeWhyError):
+    """There is no such job."""
 
 
 class PredictionNotFound(SeeWhyError):

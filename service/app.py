@@ -6,12 +6,14 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from importlib.util import find_spec
 
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from models.bundle import Bundle
+from models.errors import NotInstalled
 from models.manifest import Graph, Manifest, Precision
 from models.photo import Limits
 from models.repository import Repository
@@ -23,6 +25,7 @@ from service.api import (
     explain,
     feedback,
     health,
+    jobs,
     keys,
     models,
     problems,
@@ -39,6 +42,7 @@ from service.core.plan import Plan
 from service.core.ports import Runner
 from service.core.serving import OpenGraph, ServedModel
 from service.core.workers import WorkerPool
+from service.jobs.runner import JobRunner
 from service.predictions.log import PredictionLog, Retention
 from service.runtime import loading, plans, providers
 from service.runtime.gpus import read_gpus
@@ -91,6 +95,7 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
         similar.router,
         drift.router,
         feedback.router,
+        jobs.router,
         models.router,
     ):
         app.include_router(router, dependencies=guards)
@@ -160,7 +165,18 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
         provider=device.provider,
         metrics=metrics,
         prediction_log=_prediction_log(settings, metrics),
+        jobs=_jobs(settings),
     )
+
+
+def _jobs(settings: Settings) -> JobRunner | None:
+    if settings.jobs is None:
+        return None
+    if find_spec("pyarrow") is None:
+        raise NotInstalled(
+            "jobs need pyarrow: run make install-dev, or pip install 'seewhy[scoring]'"
+        )
+    return JobRunner(settings.jobs, settings)
 
 
 def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | None:
@@ -177,6 +193,8 @@ def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | Non
 
 def _stop(parts: Parts) -> None:
     """Finish in the order in which images pass through."""
+    if parts.jobs is not None:
+        parts.jobs.close()
     parts.loaders.close()
     parts.decoders.close()
     parts.explainers.close()

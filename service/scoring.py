@@ -32,7 +32,7 @@ class Request:
     """What is scored, by which model, and where the rows go.
 
     `model` and `version` are None for the default and the current one; `part_size` is the
-    number of rows in a file.
+    number of rows in a file; `within` a folder that images have to be below, None for any.
     """
 
     source: Source
@@ -43,6 +43,7 @@ class Request:
     options: Options = field(default_factory=Options)
     format: Format = Format.PARQUET
     retry_errors: bool = False
+    within: Path | None = None
 
 
 def run(request: Request, settings: Settings, progress: Progress) -> Summary:
@@ -74,7 +75,11 @@ def run(request: Request, settings: Settings, progress: Progress) -> Summary:
             _scorer(bundle, request.options, wanted, settings),
             opened,
             Work(
-                Readable(settings.max_upload_bytes, Limits(max_pixels=settings.max_pixels)),
+                Readable(
+                    settings.max_upload_bytes,
+                    Limits(max_pixels=settings.max_pixels),
+                    request.within,
+                ),
                 settings.decode_threads or os.cpu_count() or 1,
                 request.retry_errors,
             ),

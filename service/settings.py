@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -107,6 +107,20 @@ class Settings(BaseSettings):
     prediction_log_images: bool = Field(
         default=False, description="whether the log keeps the images too, to learn from"
     )
+    jobs: Path | None = Field(
+        default=None,
+        description="the folder that keeps batch jobs and their results; unset: no jobs are taken",
+    )
+    job_roots: list[Annotated[Path, AfterValidator(Path.resolve)]] = Field(
+        default=[], description="the folders whose images jobs may name, as a JSON list"
+    )
+    job_hosts: list[str] = Field(
+        default=[], description="the hosts whose files jobs may name by URL, as a JSON list"
+    )
+    job_bytes: Count = Field(
+        default=4 * 2**30, description="most bytes of a job's file, packed and unpacked"
+    )
+    job_days: Count = Field(default=7, description="how long jobs and their results are kept")
     shutdown_seconds: Count = Field(
         default=30, description="how long requests in flight may take once a shutdown begins"
     )

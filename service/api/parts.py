@@ -12,6 +12,7 @@ from service.core.admission import Backlog
 from service.core.catalogue import Catalogue
 from service.core.serving import ServedModel
 from service.core.workers import WorkerPool
+from service.jobs.runner import JobRunner
 from service.predictions.log import PredictionLog
 from service.telemetry import Metrics
 
@@ -21,7 +22,7 @@ class Parts:
     """The running service.
 
     `admission` counts the images to be classified, from door to door. Without
-    `prediction_log`, answers are not remembered.
+    `prediction_log`, answers are not remembered; without `jobs`, none are taken.
     """
 
     catalogue: Catalogue
@@ -36,6 +37,7 @@ class Parts:
     provider: str
     metrics: Metrics
     prediction_log: PredictionLog | None
+    jobs: JobRunner | None
 
 
 def of(request: Request) -> Parts:

@@ -20,6 +20,7 @@ from service.core.robustness.norms import Norm
 from service.core.saliency.parameters import Parameters
 from service.core.serving import State
 from service.core.trust import SetRule, Verdict
+from service.jobs.job import JobRequest, JobState
 
 
 def _index_or_label(value: Any) -> Any:
@@ -640,3 +641,24 @@ class LiveAccuracies(BaseModel):
     """Every version's accuracy."""
 
     versions: list[LiveAccuracy]
+
+
+class JobBody(BaseModel):
+    """A job; times in seconds since 1970."""
+
+    id: str
+    state: JobState
+    request: JobRequest
+    images: int | None = Field(description="how many there are, once they are counted")
+    done: int = Field(description="rows so far")
+    failed: int = Field(description="rows with an error so far")
+    created: float
+    finished: float | None
+    seconds_left: float | None = Field(description="by the rate so far")
+    error: str | None = Field(description="why it failed")
+
+
+class Jobs(BaseModel):
+    """Jobs, the newest first."""
+
+    jobs: list[JobBody]

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from models.errors import ImageError
 from models.manifest import Preprocessing
@@ -13,10 +14,14 @@ from service.core.scoring.items import Item
 
 @dataclass(frozen=True)
 class Readable:
-    """What is read at all: an image of at most so many bytes, and of at most so many pixels."""
+    """What is read at all: an image of at most so many bytes, and of at most so many pixels.
+
+    `within` is a folder, links followed, that files have to be below; None for any.
+    """
 
     max_bytes: int
     limits: Limits
+    within: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +47,7 @@ def decode(item: Item, preprocessing: Preprocessing, readable: Readable) -> Deco
     started = time.perf_counter()
     sha256, crop, error = None, None, None
     try:
-        data = item.read(readable.max_bytes)
+        data = item.read(readable.max_bytes, readable.within)
         sha256 = hashlib.sha256(data).hexdigest()
         crop = preprocess(data, preprocessing, readable.limits)
     except ImageError as problem:

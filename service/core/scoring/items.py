@@ -27,14 +27,21 @@ class Item:
     path: str | None
     encoded: Span | bytes
 
-    def read(self, max_bytes: int) -> bytes:
+    def read(self, max_bytes: int, within: Path | None = None) -> bytes:
         """The encoded image.
+
+        Args:
+            max_bytes: that it may have.
+            within: a folder that its file has to be below, links followed; None for any.
 
         Raises:
             UnreadableImage: its file is not there, or may not be read.
             ImageTooLarge: it has more than `max_bytes`.
         """
-        data = self.encoded if isinstance(self.encoded, bytes) else _read(self.encoded, max_bytes)
+        if isinstance(self.encoded, bytes):
+            data = self.encoded
+        else:
+            data = _read(self.encoded, max_bytes, within)
         if len(data) > max_bytes:
             raise ImageTooLarge(f"the image has more than the {max_bytes:,} bytes allowed")
         return data
@@ -45,10 +52,12 @@ def shown(path: str | Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _read(span: Span, max_bytes: int) -> bytes:
+def _read(span: Span, max_bytes: int, within: Path | None) -> bytes:
     """The bytes of a span, of a longer one `max_bytes` and one more."""
     most = max_bytes + 1
     try:
+        if within is not None and not span.file.resolve().is_relative_to(within):
+            raise UnreadableImage("it is outside of the folder that may be read")
         if not span.file.is_file():  # opening a pipe would wait for its writer
             raise UnreadableImage("there is no such file")
         with span.file.open("rb") as file:

@@ -1,6 +1,7 @@
 """How rows stand in a file: Parquet, or JSON lines."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -51,4 +52,33 @@ def _read_jsonl(path: Path) -> list[Row]:
 FILES = {
     Format.PARQUET: Files(_write_parquet, _read_parquet),
     Format.JSONL: Files(_write_jsonl, _read_jsonl),
+}
+
+
+def join(form: Format, folder: Path, file: Path) -> None:
+    """Write the parts of a run into one file, in order, a part at a time in memory.
+
+    Raises:
+        OSError: the file system refused.
+    """
+    JOINERS[form](sorted(folder.glob(f"part-*.{form}")), file)
+
+
+def _join_parquet(parts: Sequence[Path], file: Path) -> None:
+    schema = parquet.read_schema(parts[0])
+    with parquet.ParquetWriter(file, schema, compression="zstd") as joined:
+        for part in parts:
+            joined.write_table(parquet.read_table(part, partitioning=None))
+
+
+def _join_jsonl(parts: Sequence[Path], file: Path) -> None:
+    with file.open("wb") as joined:
+        for part in parts:
+            with part.open("rb") as lines:
+                shutil.copyfileobj(lines, joined)
+
+
+JOINERS: dict[Format, Callable[[Sequence[Path], Path], None]] = {
+    Format.PARQUET: _join_parquet,
+    Format.JSONL: _join_jsonl,
 }

@@ -1,0 +1,1 @@
+"""Batch jobs: scoring that a client asks for and comes back to."""
