@@ -86,12 +86,13 @@ def public_address(host: str, port: int) -> str:
         DataError: it has none, or one that is not public.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise DataError(f"the host {host!r} is not known: {error.strerror}") from error
-    addresses = [str(entry[4][0]) for entry in found]
+    addresses = [str(entry[4][0]) for entry in entries]
     for address in addresses:
-        if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+        found = ipaddress.ip_address(address.partition("%")[0])
+        if not found.is_global or found.is_multicast:
             raise DataError(f"the host {host!r} has the address {address}, which is not public")
     return addresses[0]
 
