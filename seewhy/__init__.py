@@ -2,7 +2,9 @@
 
 from models.errors import SeeWhyError, ServerError
 from seewhy.client import AsyncClient, Client
-from service.api.schemas import Classification, Classified, Explanation, Failed
+from service.api.schemas.classify import Classification, Classified
+from service.api.schemas.common import Failed
+from service.api.schemas.explain import Explanation
 
 __all__ = [
     "AsyncClient",

@@ -13,17 +13,11 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from models.errors import InvalidRequest, ServerError
-from service.api.schemas import (
-    Classification,
-    Classifications,
-    Classified,
-    Explanation,
-    Failed,
-    Noted,
-    Problem,
-    Robustness,
-    TargetsExplanation,
-)
+from service.api.schemas.classify import Classification, Classifications, Classified
+from service.api.schemas.common import Failed, Problem
+from service.api.schemas.explain import Explanation, TargetsExplanation
+from service.api.schemas.feedback import Noted
+from service.api.schemas.robustness import Robustness
 
 Image = str | Path | bytes
 """A photo: the path of its file, or the encoded bytes themselves."""

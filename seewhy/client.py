@@ -24,15 +24,11 @@ from seewhy.calls import (
     RobustnessOptions,
 )
 from seewhy.retry import pause
-from service.api.schemas import (
-    Classification,
-    Classified,
-    Explanation,
-    Failed,
-    Noted,
-    Robustness,
-    TargetsExplanation,
-)
+from service.api.schemas.classify import Classification, Classified
+from service.api.schemas.common import Failed
+from service.api.schemas.explain import Explanation, TargetsExplanation
+from service.api.schemas.feedback import Noted
+from service.api.schemas.robustness import Robustness
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = 30.0

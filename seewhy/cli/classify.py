@@ -22,7 +22,7 @@ from seewhy.cli.options import (
     settings,
 )
 from seewhy.cli.reasons import reason
-from service.api.schemas import Classification
+from service.api.schemas.classify import Classification
 from service.core.trust import SetRule
 from service.settings import Settings
 

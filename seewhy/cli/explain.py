@@ -18,7 +18,7 @@ from seewhy.cli.options import (
     settings,
     writable,
 )
-from service.api.schemas import ExplanationBody
+from service.api.schemas.explain import ExplanationBody
 from service.core.heatmap import View
 from service.core.palettes import PaletteName
 from service.core.saliency.parameters import Parameters

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from service.api import parts
 from service.api.documentation import PROBLEMS
 from service.api.models import summary
-from service.api.schemas import ModelSummary
+from service.api.schemas.models import ModelSummary
 
 router = APIRouter(tags=["administration"], responses=PROBLEMS)
 

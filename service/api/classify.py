@@ -15,7 +15,7 @@ from service.api.examining import Examiner
 from service.api.explaining import Explainer
 from service.api.pipeline import see
 from service.api.requests import ImageRequest, read_request
-from service.api.schemas import Classification, Classifications, ClassifyOptions
+from service.api.schemas.classify import Classification, Classifications, ClassifyOptions
 from service.core import trust
 from service.core.classification import Prediction, softmax, top
 from service.core.saliency.parameters import Parameters

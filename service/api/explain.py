@@ -14,7 +14,12 @@ from service.api.explaining import Explainer
 from service.api.negotiation import prefers
 from service.api.pipeline import see
 from service.api.requests import ImageRequest, read_request
-from service.api.schemas import ExplainOptions, Explanation, Explanations, TargetsExplanation
+from service.api.schemas.explain import (
+    ExplainOptions,
+    Explanation,
+    Explanations,
+    TargetsExplanation,
+)
 from service.core.heatmap import Style
 
 router = APIRouter(tags=["images"])

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from models.errors import NotReady, Unsupported
 from service.api import parts
 from service.api.documentation import PROBLEMS
-from service.api.schemas import Feedback, LiveAccuracies, Noted
+from service.api.schemas.feedback import Feedback, LiveAccuracies, Noted
 from service.core.targets import named
 from service.predictions import store
 from service.predictions.log import PredictionLog

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from service.api import parts, problems
 from service.api.documentation import PROBLEMS
 from service.api.parts import Parts
-from service.api.schemas import Health, Readiness
+from service.api.schemas.operation import Health, Readiness
 from service.core.serving import ServedModel
 
 router = APIRouter(tags=["operation"])

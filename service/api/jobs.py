@@ -16,7 +16,7 @@ from models.errors import InvalidRequest, Unsupported, UploadTooLarge
 from service.api import parts
 from service.api.documentation import PROBLEMS
 from service.api.problems import first_problem
-from service.api.schemas import JobBody, Jobs
+from service.api.schemas.jobs import JobBody, Jobs
 from service.jobs import fetching
 from service.jobs.job import Asked, Job, JobRequest, Options, Origin
 from service.jobs.runner import JobRunner

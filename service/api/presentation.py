@@ -11,7 +11,7 @@ import numpy.typing as npt
 from models import photo
 from models.photo import Limits
 from service.api.pipeline import Seen
-from service.api.schemas import MapForm
+from service.api.schemas.explain import MapForm
 from service.core import heatmap
 from service.core.classification import softmax
 from service.core.heatmap import Style

@@ -15,7 +15,7 @@ from service.api.examining import Examiner
 from service.api.negotiation import prefers
 from service.api.pipeline import see
 from service.api.requests import ImageRequest, read_request
-from service.api.schemas import Robustness, Robustnesses, RobustnessOptions
+from service.api.schemas.robustness import Robustness, Robustnesses, RobustnessOptions
 from service.core.classification import predict
 
 router = APIRouter(tags=["images"])

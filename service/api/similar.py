@@ -16,7 +16,7 @@ from service.api.documentation import PROBLEMS, image_request
 from service.api.negotiation import prefers
 from service.api.pipeline import Seen, see
 from service.api.requests import read_request
-from service.api.schemas import (
+from service.api.schemas.similar import (
     Embedded,
     Embeddings,
     EmbedOptions,

@@ -22,7 +22,7 @@ from models.errors import (
     UnsupportedFormat,
 )
 from service.api.problems import first_problem
-from service.api.schemas import Options
+from service.api.schemas.common import Options
 
 OPTIONS = "options"
 MAX_OPTIONS = 64 * 1024

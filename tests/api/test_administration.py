@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from service.api.schemas import ModelSummary
+from service.api.schemas.models import ModelSummary
 from service.app import create_app
 from service.settings import Settings
 

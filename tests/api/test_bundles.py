@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from models import bundle as bundles
 from models.bundle import Bundle
 from models.manifest import Graph
-from service.api.schemas import ModelList
+from service.api.schemas.models import ModelList
 from service.app import create_app
 from service.core.ports import Runner
 from service.settings import Settings

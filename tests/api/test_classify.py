@@ -11,7 +11,7 @@ import pytest
 from scipy.special import softmax
 from starlette.testclient import TestClient
 
-from service.api.schemas import Classification, Classifications
+from service.api.schemas.classify import Classification, Classifications
 
 PNG = {"Content-Type": "image/png"}
 

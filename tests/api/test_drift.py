@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from service.api.schemas import Drift
+from service.api.schemas.operation import Drift
 from service.app import create_app
 from service.settings import Settings
 

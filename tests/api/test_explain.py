@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from service.api.schemas import Classifications, Explanation, Explanations, TargetsExplanation
+from service.api.schemas.classify import Classifications
+from service.api.schemas.explain import Explanation, Explanations, TargetsExplanation
 from service.core.saliency.methods import METHODS
 
 

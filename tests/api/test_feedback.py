@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from seewhy import Client
-from service.api.schemas import LiveAccuracies, Noted
+from service.api.schemas.feedback import LiveAccuracies, Noted
 from service.app import create_app
 from service.settings import Settings
 

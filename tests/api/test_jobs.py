@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from service.api.schemas import JobBody, Jobs
+from service.api.schemas.jobs import JobBody, Jobs
 from service.app import create_app
 from service.jobs.job import Job, JobRequest, JobState, Origin
 from service.jobs.store import JobStore

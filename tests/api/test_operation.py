@@ -12,19 +12,12 @@ from starlette.testclient import TestClient
 from models.errors import BundleNotFound, GoldenMismatch
 from models.manifest import Graph
 from models.repository import Repository
-from service.api.schemas import (
-    Classification,
-    Classifications,
-    Explanation,
-    Explanations,
-    ModelDetails,
-    ModelList,
-    Problem,
-    Readiness,
-    Robustness,
-    Robustnesses,
-    TargetsExplanation,
-)
+from service.api.schemas.classify import Classification, Classifications
+from service.api.schemas.common import Problem
+from service.api.schemas.explain import Explanation, Explanations, TargetsExplanation
+from service.api.schemas.models import ModelDetails, ModelList
+from service.api.schemas.operation import Readiness
+from service.api.schemas.robustness import Robustness, Robustnesses
 from service.app import create_app
 from service.logs import FIELDS
 from service.settings import Settings

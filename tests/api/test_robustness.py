@@ -15,7 +15,8 @@ from starlette.types import Message
 
 from models.bundle import Bundle
 from models.manifest import Graph
-from service.api.schemas import Classification, Robustness, Robustnesses
+from service.api.schemas.classify import Classification
+from service.api.schemas.robustness import Robustness, Robustnesses
 from service.app import create_app
 from service.core.ports import Arrays, Runner
 from service.core.serving import ServedModel

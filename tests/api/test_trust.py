@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from models import bundle as bundles
 from models.errors import BundleInvalid
-from service.api.schemas import Classification, Embedded, Similar
+from service.api.schemas.classify import Classification
+from service.api.schemas.similar import Embedded, Similar
 from service.app import create_app
 from service.settings import Settings
 

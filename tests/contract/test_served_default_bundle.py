@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from models.manifest import Preprocessing
 from models.preprocess import preprocess
-from service.api.schemas import Classification
+from service.api.schemas.classify import Classification
 from service.app import create_app
 from service.settings import Settings
 

@@ -9,7 +9,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from models.errors import ImageTooLarge, InvalidRequest
-from service.api.schemas import ClassifyOptions, ExplainOptions
+from service.api.schemas.classify import ClassifyOptions
+from service.api.schemas.explain import ExplainOptions
 from service.api.uploads import Upload, UploadLimits, options_of, read
 
 JSON = {"content-type": "application/json"}

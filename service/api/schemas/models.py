@@ -1,0 +1,34 @@
+"""The options and answers of `/models`."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class ModelSummary(BaseModel):
+    """A model of the repository."""
+
+    name: str
+    versions: list[int]
+    current: int | None = Field(
+        description="the repository's current version; null where that is broken"
+    )
+    serving: int | None = Field(
+        description="the version that answers where a request names none, settled by the first "
+        "such request; null before it"
+    )
+    default: bool = Field(description="whether it is served where a request names no model")
+    loaded: list[int] = Field(description="the versions that are loaded now")
+    error: str | None = Field(description="why the current version cannot be loaded, if so")
+
+
+class ModelList(BaseModel):
+    """All models of the repository."""
+
+    models: list[ModelSummary]
+
+
+class ModelDetails(ModelSummary):
+    """A model, and the manifest of one of its versions."""
+
+    manifest: dict[str, Any]
