@@ -18,6 +18,7 @@ from service.api.schemas.common import Failed, Problem
 from service.api.schemas.explain import Explanation, TargetsExplanation
 from service.api.schemas.feedback import Noted
 from service.api.schemas.robustness import Robustness
+from service.api.schemas.similar import Embedded, Similar
 
 Image = str | Path | bytes
 """A photo: the path of its file, or the encoded bytes themselves."""
@@ -72,6 +73,19 @@ class ExplainOptions(TypedDict, total=False):
     version: int | None
 
 
+class EmbedOptions(TypedDict, total=False):
+    """Which model sees the photo."""
+
+    model: str | None
+    version: int | None
+
+
+class SimilarOptions(EmbedOptions):
+    """How many training images are listed."""
+
+    top_k: int | None
+
+
 class RobustnessOptions(TypedDict, total=False):
     """How to check an answer: a `level`, or `checks` as in `pgd@linf:1/255; jpeg`."""
 
@@ -82,7 +96,7 @@ class RobustnessOptions(TypedDict, total=False):
     version: int | None
 
 
-Options = ClassifyOptions | ExplainOptions | RobustnessOptions
+Options = ClassifyOptions | EmbedOptions | ExplainOptions | RobustnessOptions | SimilarOptions
 
 
 @dataclass(frozen=True)
@@ -155,6 +169,16 @@ def explain_targets(
 def heat_map(image: Image, options: ExplainOptions) -> Call[bytes]:
     """One photo with its saliency map drawn over it."""
     return _picture("/explain", image, options)
+
+
+def embed(image: Image, options: EmbedOptions) -> Call[Embedded]:
+    """One photo as a vector."""
+    return _numbers("/embed", Embedded, image, options)
+
+
+def similar(image: Image, options: SimilarOptions) -> Call[Similar]:
+    """The training images that are most like one photo."""
+    return _numbers("/similar", Similar, image, options)
 
 
 def robustness(image: Image, options: RobustnessOptions) -> Call[Robustness]:

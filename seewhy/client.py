@@ -18,10 +18,12 @@ from seewhy import calls
 from seewhy.calls import (
     Call,
     ClassifyOptions,
+    EmbedOptions,
     ExplainOptions,
     Image,
     Result,
     RobustnessOptions,
+    SimilarOptions,
 )
 from seewhy.retry import pause
 from service.api.schemas.classify import Classification, Classified
@@ -29,6 +31,7 @@ from service.api.schemas.common import Failed
 from service.api.schemas.explain import Explanation, TargetsExplanation
 from service.api.schemas.feedback import Noted
 from service.api.schemas.robustness import Robustness
+from service.api.schemas.similar import Embedded, Similar
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = 30.0
@@ -78,6 +81,14 @@ class Client:
     def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
         """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
         return self._send(calls.heat_map(image, options))
+
+    def embed(self, image: Image, **options: Unpack[EmbedOptions]) -> Embedded:
+        """A photo as a vector."""
+        return self._send(calls.embed(image, options))
+
+    def similar(self, image: Image, **options: Unpack[SimilarOptions]) -> Similar:
+        """The `top_k` training images that are most like a photo."""
+        return self._send(calls.similar(image, options))
 
     def robustness(self, image: Image, **options: Unpack[RobustnessOptions]) -> Robustness:
         """How easily the answer for a photo is changed."""
@@ -149,6 +160,14 @@ class AsyncClient:
     async def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
         """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
         return await self._send(calls.heat_map, image, options)
+
+    async def embed(self, image: Image, **options: Unpack[EmbedOptions]) -> Embedded:
+        """A photo as a vector."""
+        return await self._send(calls.embed, image, options)
+
+    async def similar(self, image: Image, **options: Unpack[SimilarOptions]) -> Similar:
+        """The `top_k` training images that are most like a photo."""
+        return await self._send(calls.similar, image, options)
 
     async def robustness(self, image: Image, **options: Unpack[RobustnessOptions]) -> Robustness:
         """How easily the answer for a photo is changed."""

@@ -167,6 +167,28 @@ def test_robustness_reads_the_verdict() -> None:
     assert threat.norm == "linf"
 
 
+def test_embed_reads_the_vector() -> None:
+    head = {"request_id": "r", "model": MODEL, "image_id": "r/0", "timings_ms": TIMINGS}
+    seewhy, requests = client(httpx.Response(200, json={**head, "embedding": [0.5, -1.0]}))
+
+    assert seewhy.embed(b"photo", version=2).embedding == [0.5, -1.0]
+    assert requests[0].url.path == "/embed"
+    assert dict(requests[0].url.params) == {"version": "2"}
+
+
+def test_similar_reads_the_neighbours() -> None:
+    neighbour = {"id": "train/cat/7.jpg", "label": "cat", "index": 0, "distance": 0.25}
+    timings = {**TIMINGS, "search": 0.2}
+    head = {"request_id": "r", "model": MODEL, "image_id": "r/0", "timings_ms": timings}
+    seewhy, requests = client(httpx.Response(200, json={**head, "neighbours": [neighbour]}))
+
+    (found,) = seewhy.similar(b"photo", top_k=1).neighbours
+
+    assert (found.id, found.distance) == ("train/cat/7.jpg", 0.25)
+    assert requests[0].url.path == "/similar"
+    assert dict(requests[0].url.params) == {"top_k": "1"}
+
+
 def test_an_adversarial_image_is_asked_for_as_a_png() -> None:
     seewhy, requests = client(httpx.Response(200, content=b"\x89PNG"))
 
