@@ -24,9 +24,17 @@ def read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     """Read `golden.npz`.
 
     Raises:
-        BundleInvalid: the file is missing or is not an archive of arrays.
+        BundleInvalid: the file is missing, is not an archive of arrays, or would let anything pass:
+            its arrays are no numbers, or have not all the same rows, at least one.
     """
-    return archive.read(path)
+    arrays = archive.read(path)
+    rows = {array.shape[:1] for array in arrays.values()}
+    if len(rows) != 1 or rows <= {(), (0,)}:
+        raise BundleInvalid(f"{path}: its arrays need the same number of rows, at least one")
+    for name, array in arrays.items():
+        if array.dtype.kind not in "uif" or not np.isfinite(array).all():
+            raise BundleInvalid(f"{path}: {name} holds what is no finite number")
+    return arrays
 
 
 def feeds(
@@ -84,6 +92,27 @@ def compare(graph: Graph, outputs: Arrays, golden: Arrays, tolerances: Tolerance
                     f"{where} is {error:.1e} (relative L2) from its reference; "
                     f"{allowed:.0e} is allowed"
                 )
+
+
+def compare_head(weight: npt.NDArray[np.float32], golden: Arrays, tolerances: Tolerances) -> None:
+    """Hold the classifier's weight [K, C] against the golden activations and logits.
+
+    Logits differ between images as the weight times the spatial means of the activations do,
+    whatever the bias.
+
+    Raises:
+        BundleInvalid: there are no golden arrays of these names.
+        GoldenMismatch: the weight is another one.
+    """
+    means = np.asarray(_lookup(golden, "activations"), dtype=np.float64).mean(axis=(2, 3))
+    logits = np.asarray(_lookup(golden, "logits"), dtype=np.float64)
+    found = (means - means.mean(axis=0)) @ weight.astype(np.float64).T
+    error = relative_l2(found, logits - logits.mean(axis=0))
+    if not error <= tolerances.logits:
+        raise GoldenMismatch(
+            f"the classifier's weight gives logits that are {error:.1e} (relative L2) from their "
+            f"reference; {tolerances.logits:.0e} is allowed"
+        )
 
 
 def relative_l2(got: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]) -> float:

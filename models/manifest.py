@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+MOST_VERSION = 999_999_999
+
 SCHEMA_VERSION: Literal[1] = 1
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
@@ -61,6 +63,8 @@ class Frozen(BaseModel):
 
 
 PositiveInt = Annotated[int, Field(ge=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
@@ -76,8 +80,8 @@ class Preprocessing(Frozen):
     resize: PositiveInt
     crop: tuple[PositiveInt, PositiveInt] = Field(description="height, width")
     resampling: Resampling
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[Finite, Finite, Finite]
+    std: tuple[Scale, Scale, Scale]
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Self:
@@ -169,7 +173,6 @@ def _rising_with_coverage(thresholds: dict[str, float]) -> dict[str, float]:
     return thresholds
 
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Coverage = Annotated[str, Field(pattern=r"^0\.[0-9]*[1-9]$")]
 Quantiles = Annotated[
     tuple[Finite, ...], Field(min_length=101, max_length=101), AfterValidator(_not_falling)
@@ -255,7 +258,7 @@ class Manifest(Frozen):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: str = Field(pattern=NAME_PATTERN, max_length=100)
-    version: PositiveInt
+    version: int = Field(ge=1, le=MOST_VERSION)
     labels: tuple[str, ...] = Field(min_length=1)
     preprocessing: Preprocessing
     graphs: dict[Graph, GraphSpec]
@@ -265,7 +268,7 @@ class Manifest(Frozen):
     explained_layer: ExplainedLayer | None
     default_explanation: MethodName | None
     provenance: Provenance
-    metrics: dict[str, float]
+    metrics: dict[str, Finite]
     calibration: Calibration | None
     squeezing: Squeezing | None
     sha256: dict[FileName, Sha256] = Field(description="of every other file, by name")
@@ -285,6 +288,13 @@ class Manifest(Frozen):
         missing = [g.filename for g in self.graphs if g.filename not in self.sha256]
         if missing:
             raise ValueError(f"no sha256 for {', '.join(missing)}")
+        layer = self.explained_layer
+        if layer is not None:
+            grid = ("N", layer.channels, *layer.grid)
+            if serving.shape("activations") != grid:
+                raise ValueError(f"the explained layer does not fit activations of shape {grid}")
+            if layer.cam is not None and layer.cam.shape != (len(self.labels), layer.channels):
+                raise ValueError(f"a weight of shape {layer.cam.shape} does not fit the layer")
         if (self.precision is Precision.FP32) != (self.tolerances.rounded is None):
             raise ValueError("a tolerance for what is rounded goes with fp16 and int8 alone")
         return self

@@ -199,7 +199,12 @@ def _orientation(stored: Image.Image) -> int:
     return orientation if orientation in _UPRIGHT else 1
 
 
+_SIGNED = 2  # of TIFF's SampleFormat
+
+
 def _to_rgb(stored: Image.Image) -> Image.Image:
+    if isinstance(stored, TiffImagePlugin.TiffImageFile):
+        _check_samples(stored)
     if stored.mode.startswith("I;16"):
         return _from_16_bits(stored).convert("RGB")
     if stored.has_transparency_data:
@@ -225,6 +230,17 @@ def _from_16_bits(stored: Image.Image) -> Image.Image:
     if (transparent := stored.info.get("transparency")) is not None:
         values[values == transparent] = np.uint16(65535)
     return Image.fromarray((values >> 8).astype(np.uint8))
+
+
+def _check_samples(stored: TiffImagePlugin.TiffImageFile) -> None:
+    """Refuse numbers that Pillow takes for others: signed ones, and 12 bits for 16."""
+    signed = _SIGNED in stored.tag_v2.get(TiffImagePlugin.SAMPLEFORMAT, ())
+    bits = stored.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))[0]
+    if signed or (stored.mode.startswith("I;16") and bits != 16):  # noqa: PLR2004
+        raise UnsupportedFormat(
+            f"a TIFF of {'signed' if signed else f'{bits}-bit'} numbers is not supported: "
+            "convert it to 8 or 16 bits a channel"
+        )
 
 
 def _white_is_zero(stored: TiffImagePlugin.TiffImageFile) -> bool:

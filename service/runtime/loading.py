@@ -1,5 +1,6 @@
 """Sessions that have proved themselves: they reproduce the bundle's golden outputs."""
 
+from models import bundle as bundles
 from models import golden
 from models.bundle import GOLDEN, Bundle
 from models.errors import BundleInvalid, GoldenMismatch, Unsupported
@@ -34,6 +35,8 @@ def open_graph(bundle: Bundle, graph: Graph, device: Device, *, threads: int = 0
     outputs = session.run(golden.feeds(reference, graph, session.inputs))
     try:
         golden.compare(graph, outputs, reference, manifest.tolerances)
+        if graph is Graph.MODEL and (weight := bundles.cam_weights(bundle)) is not None:
+            golden.compare_head(weight, reference, manifest.tolerances)
     except GoldenMismatch as error:
         raise GoldenMismatch(f"{bundle}: {error}") from error
     return session

@@ -143,3 +143,43 @@ def test_the_cosine_of_zeros() -> None:
     zeros, ones = np.zeros(3), np.ones(3)
     assert golden.cosine(zeros, zeros) == 1
     assert golden.cosine(zeros, ones) == 0
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["logits", "input_gradient"])
+def test_a_reference_that_nothing_can_miss_is_invalid(
+    tmp_path: Path, name: str, number: float
+) -> None:
+    arrays = stored()
+    arrays[name].flat[0] = number
+    np.savez_compressed(tmp_path / "golden.npz", **arrays)
+
+    with pytest.raises(BundleInvalid, match=f"{name} holds what is no finite number"):
+        golden.read(tmp_path / "golden.npz")
+
+
+@pytest.mark.parametrize("rows", [slice(0, 0), 0])
+def test_a_reference_of_no_rows_is_invalid(tmp_path: Path, rows: slice | int) -> None:
+    arrays = {name: array[rows] for name, array in stored().items()}
+    np.savez_compressed(tmp_path / "golden.npz", **arrays)
+
+    with pytest.raises(BundleInvalid, match="the same number of rows, at least one"):
+        golden.read(tmp_path / "golden.npz")
+
+
+def test_a_reference_of_words_is_invalid(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "golden.npz", **stored() | {"logits": np.array(["a", "b"])})
+
+    with pytest.raises(BundleInvalid, match="logits holds"):
+        golden.read(tmp_path / "golden.npz")
+
+
+def test_the_classifiers_weight_is_held_against_the_reference() -> None:
+    random = np.random.default_rng(0)
+    activations = random.normal(size=(3, 6, 2, 2))
+    weight, bias = random.normal(size=(4, 6)).astype(np.float32), random.normal(size=4)
+    reference = {"activations": activations, "logits": activations.mean((2, 3)) @ weight.T + bias}
+
+    golden.compare_head(weight, reference, TOLERANCES)
+    with pytest.raises(GoldenMismatch, match="the classifier's weight"):
+        golden.compare_head(np.roll(weight, 1, axis=0), reference, TOLERANCES)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,6 +19,7 @@ from models.errors import (
     CorruptImage,
     ImageError,
     ImageTooLarge,
+    UnsupportedFormat,
 )
 from models.photo import DEFAULT_LIMITS, Limits, decode
 
@@ -195,3 +197,21 @@ def test_threads_decode_independently() -> None:
     with ThreadPoolExecutor(4) as pool:
         for name, photo in zip(names, pool.map(lambda n: decoded(SAMPLES[n]), names), strict=True):
             np.testing.assert_array_equal(photo, alone[name])
+
+
+def test_a_tiff_of_12_bits_is_refused_and_not_taken_for_a_dark_one() -> None:
+    grey = encode(Image.fromarray(np.full((8, 8), 65535, np.uint16)), "TIFF")
+    bits = struct.Struct("<HHIHH")
+    data = grey.replace(bits.pack(258, 3, 1, 16, 0), bits.pack(258, 3, 1, 12, 0))
+    assert data != grey
+
+    with pytest.raises(UnsupportedFormat, match="12-bit numbers"):
+        decode(data, DEFAULT_LIMITS)
+
+
+def test_a_tiff_of_signed_numbers_is_refused() -> None:
+    data = BytesIO()
+    tifffile.imwrite(data, np.full((8, 8), -3, np.int8), photometric="minisblack")
+
+    with pytest.raises(UnsupportedFormat, match="signed numbers"):
+        decode(data.getvalue(), DEFAULT_LIMITS)

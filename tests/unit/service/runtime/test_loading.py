@@ -13,6 +13,7 @@ from models.errors import BundleInvalid, GoldenMismatch, RuntimeFailure, Unsuppo
 from models.manifest import Graph, TensorSpec
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
+from service.settings import ZOO
 
 CPU = choose(Provider.CPU)
 
@@ -90,3 +91,12 @@ def test_a_graph_that_takes_something_else_than_stated_is_refused(
     other = tiny_bundle.manifest.model_copy(update={"graphs": specs})
     with pytest.raises(BundleInvalid, match=rf"{graph}\.onnx has other inputs or outputs"):
         open_graph(Bundle(tiny_bundle.directory, other), graph, CPU)
+
+
+def test_a_classifiers_weight_that_lies_elsewhere_than_stated_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ZOO / "efficientnet_lite0" / "1", tmp_path / "copy")
+    fields = bundles.read(tmp_path / "copy").manifest.model_dump(mode="json", exclude={"sha256"})
+    fields["explained_layer"]["cam"]["offset"] += 4
+
+    with pytest.raises(GoldenMismatch, match="the classifier's weight"):
+        open_graph(bundles.write_manifest(tmp_path / "copy", fields), Graph.MODEL, CPU)
