@@ -115,10 +115,7 @@ class Repository:
         """
         source = bundle.read(staged)
         name, version = source.manifest.name, source.manifest.version
-        if version < self.next_version(name):
-            raise BundleInvalid(
-                f"{source} cannot be published: the next version is {self.next_version(name)}"
-            )
+        self._expect_highest(source)
         home = self.root / name
         home.mkdir(parents=True, exist_ok=True)
         with _temporary_folder(home) as temporary:
@@ -126,6 +123,7 @@ class Repository:
                 _copy_durably(staged / file, temporary / file)
             bundle.verify(Bundle(temporary, source.manifest))
             sync_folder(temporary)
+            self._expect_highest(source)  # another may have published while this was copied
             try:
                 temporary.rename(home / str(version))
             except OSError as error:
@@ -159,6 +157,11 @@ class Repository:
         temporary.replace(home / CURRENT)
         sync_folder(home)
         return found
+
+    def _expect_highest(self, source: Bundle) -> None:
+        least = self.next_version(source.manifest.name)
+        if source.manifest.version < least:
+            raise BundleInvalid(f"{source} cannot be published: the next version is {least}")
 
     def _folders(self, name: str) -> list[int]:
         home = self.root / name

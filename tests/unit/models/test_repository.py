@@ -212,15 +212,50 @@ def test_of_two_publishers_of_a_version_one_wins(
 ) -> None:
     first, second = stage(weights=b"first"), stage(weights=b"second")
 
-    def overtaken(_: int) -> None:
+    rename = Path.rename
+
+    def overtaken(path: Path, target: Path) -> Path:
         monkeypatch.undo()
         repository.publish(first.directory)
+        return rename(path, target)
 
-    monkeypatch.setattr("os.fsync", overtaken)
+    monkeypatch.setattr(Path, "rename", overtaken)
     with pytest.raises(BundleInvalid, match="by another"):
         repository.publish(second.directory)
     assert (repository.open("tiny").directory / "weights.bin").read_bytes() == b"first"
     assert sorted(path.name for path in (repository.root / "tiny").iterdir()) == ["1"]
+
+
+def test_a_version_that_another_overtakes_while_it_is_copied_is_refused(
+    repository: Repository, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick = stage(version=1), stage(version=2)
+
+    def verify(found: Bundle) -> None:
+        monkeypatch.undo()
+        bundle.verify(found)
+        repository.publish(quick.directory)
+
+    monkeypatch.setattr("models.bundle.verify", verify)
+
+    with pytest.raises(BundleInvalid, match="the next version is 3"):
+        repository.publish(slow.directory)
+
+    assert repository.versions("tiny") == [2]
+
+
+def test_a_file_that_is_badly_copied_is_not_published(
+    repository: Repository, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:-1])
+
+    monkeypatch.setattr("models.repository._copy_durably", cut_off)
+
+    with pytest.raises(BundleInvalid):
+        repository.publish(stage(version=1).directory)
+
+    assert not (repository.root / "tiny" / "1").exists()
 
 
 def test_a_reader_never_sees_half_a_bundle(repository: Repository, stage: Stage) -> None:
