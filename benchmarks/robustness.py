@@ -27,8 +27,9 @@ from models.repository import Repository
 from service.core.robustness import pgd, smoothing
 from service.core.robustness.criterion import Criterion
 from service.core.robustness.examination import examine
+from service.core.robustness.levels import LEVELS
 from service.core.robustness.losses import Loss
-from service.core.robustness.notation import LEVELS, parse
+from service.core.robustness.notation import parse
 from service.core.robustness.pgd import Pgd
 from service.core.robustness.subject import Subject
 from service.runtime.loading import open_graph

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -18,6 +18,7 @@ from seewhy.cli.options import (
     VersionOption,
     settings,
 )
+from service.core.robustness.levels import Level
 
 if TYPE_CHECKING:
     from service.core.scoring.summary import Summary
@@ -53,7 +54,7 @@ def score(
         bool, typer.Option("--box", help="Write where the evidence for the answer lies.")
     ] = False,
     robustness: Annotated[
-        Literal["fast", "standard", "thorough"] | None,
+        Level | None,
         typer.Option(help="Write whether the answer survives these checks."),
     ] = None,
     jsonl: Annotated[

@@ -21,7 +21,8 @@ from service.core.robustness import examination
 from service.core.robustness.check import Check
 from service.core.robustness.examination import Examination, Examined
 from service.core.robustness.finding import Finding
-from service.core.robustness.notation import LEVELS, parse
+from service.core.robustness.levels import LEVELS, Level
+from service.core.robustness.notation import parse
 from service.core.robustness.picture import Comparison, compare, heat
 from service.core.robustness.subject import Subject
 from service.core.serving import ServedModel
@@ -39,7 +40,9 @@ class Asked:
     seed: int = 0
 
 
-def asked(service: Parts, *, level: str | None, checks: str | None = None, seed: int = 0) -> Asked:
+def asked(
+    service: Parts, *, level: Level | None, checks: str | None = None, seed: int = 0
+) -> Asked:
     """The checks that a request asks for; those of `fast` where it names none.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Level = Literal["fast", "standard", "thorough"]
+from service.core.robustness.levels import Level
 
 
 class Options(BaseModel):

@@ -9,7 +9,6 @@ from service.api.schemas.common import (
     Answer,
     Count,
     Failed,
-    Level,
     Options,
     Prediction,
     Probability,
@@ -19,6 +18,7 @@ from service.api.schemas.explain import ExplanationBody, MapForm
 from service.api.schemas.robustness import RobustnessBody
 from service.core.demand import Priority
 from service.core.numbers import NotTruth
+from service.core.robustness.levels import Level
 from service.core.trust import SetRule, Verdict
 
 

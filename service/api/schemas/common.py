@@ -1,6 +1,6 @@
 """What requests about images, and their answers, have in common."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -18,7 +18,6 @@ def index_or_label(value: Any) -> Any:
 
 Count = Annotated[int, Field(ge=1), NotTruth]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Level = Literal["fast", "standard", "thorough"]
 
 
 class Options(BaseModel):

@@ -5,10 +5,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.api.schemas.common import Answer, Failed, Level, Options, Prediction, Timings
+from service.api.schemas.common import Answer, Failed, Options, Prediction, Timings
 from service.core.demand import Priority
 from service.core.numbers import NotTruth
 from service.core.robustness import examination
+from service.core.robustness.levels import Level
 from service.core.robustness.norms import Norm
 
 

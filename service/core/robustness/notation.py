@@ -35,16 +35,6 @@ CHECKS: dict[str, type[Check]] = {
     )
 }  # fmt: skip
 
-LEVELS = {
-    "fast": "fgsm@linf:1/255; jpeg",
-    "standard": "pgd@linf:1/255; pgd@l2:0.5; deepfool@l2; noise,draws=3; jpeg; crop; rotation; "
-    "translation; corruptions",
-    "thorough": "apgd@linf:1/255; square:4/255; pgd@linf:1/255,restarts=10; pgd@l2:0.5,restarts=5; "
-    "minimal@linf; minimal@l2; smoothing; noise,draws=10; jpeg; crop; rotation,angles=31; "
-    "translation; corruptions",
-}
-"""Lists of checks by name: about 4, 200 and 5000 passes at most."""
-
 
 def parse(text: str) -> dict[str, Check]:
     """Read a list of checks: each by its own text, in order.

@@ -18,6 +18,7 @@ from service.core.network import Network
 from service.core.plan import Plan
 from service.core.ports import Runner
 from service.core.robustness.examination import examine
+from service.core.robustness.levels import Level
 from service.core.robustness.subject import Subject
 from service.core.scoring import scrutiny
 from service.core.scoring.ahead import ahead
@@ -33,13 +34,13 @@ Floats = npt.NDArray[np.floating]
 class Options:
     """What a row says beside the answer: so many classes, and what costs more.
 
-    `robustness` is a level of `service.core.robustness.notation`.
+    `robustness` is a level of `service.core.robustness.levels`.
     """
 
     top_k: int = 5
     embedding: bool = False
     box: bool = False
-    robustness: str | None = None
+    robustness: Level | None = None
 
 
 @dataclass(frozen=True)

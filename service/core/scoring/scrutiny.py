@@ -13,7 +13,8 @@ from service.core import targets
 from service.core.localization import object_box, to_photo
 from service.core.network import Network
 from service.core.robustness.check import Check
-from service.core.robustness.notation import LEVELS, parse
+from service.core.robustness.levels import LEVELS, Level
+from service.core.robustness.notation import parse
 from service.core.saliency.explanation import explain
 from service.core.saliency.methods import METHODS, possible
 from service.core.saliency.parameters import Parameters
@@ -39,13 +40,13 @@ class Scrutiny:
         return explaining | ({Graph.FLOAT, Graph.GRADIENT} if self.checks else set())
 
 
-def scrutiny(manifest: Manifest, *, box: bool, robustness: str | None) -> Scrutiny:
+def scrutiny(manifest: Manifest, *, box: bool, robustness: Level | None) -> Scrutiny:
     """Settle what is looked into, before any work.
 
     Args:
         manifest: of the bundle.
         box: whether boxes are wanted; they are those of its default method.
-        robustness: a level of `notation.LEVELS`; None for no verdict.
+        robustness: a level of `levels.LEVELS`; None for no verdict.
 
     Raises:
         Unsupported: the bundle has not got what it takes.

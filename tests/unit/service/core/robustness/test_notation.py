@@ -4,10 +4,11 @@ import pytest
 
 from models.errors import InvalidRequest
 from service.core.robustness.adversaries import PgdCheck, Square
+from service.core.robustness.levels import LEVELS, Level
 from service.core.robustness.losses import Loss
 from service.core.robustness.mishaps import Jpeg
 from service.core.robustness.norms import Norm
-from service.core.robustness.notation import LEVELS, parse
+from service.core.robustness.notation import parse
 
 
 def test_a_check_has_a_norm_an_eps_and_parameters() -> None:
@@ -21,7 +22,7 @@ def test_a_check_has_a_norm_an_eps_and_parameters() -> None:
 
 
 @pytest.mark.parametrize(("level", "passes"), [("fast", 4), ("standard", 200), ("thorough", 5000)])
-def test_a_level_takes_about_as_many_passes_as_is_documented(level: str, passes: int) -> None:
+def test_a_level_takes_about_as_many_passes_as_is_documented(level: Level, passes: int) -> None:
     needed = sum(check.passes for check in parse(LEVELS[level]).values())
 
     assert needed == pytest.approx(passes, rel=0.15)
