@@ -26,20 +26,6 @@ from service.core.scoring.scorer import Options
 from service.scoring import Request
 from service.settings import Settings
 
-CALIBRATION = {
-    "temperature": 1.0,
-    "conformal": {
-        "lac": {"thresholds": {"0.9": 1.0}},
-        "raps": {"thresholds": {"0.9": 0.995}, "penalty": 0, "k_reg": 1},
-    },
-    "ood": {
-        "energy": [float(q) for q in range(-100, 1)],
-        "nearest_neighbour": [q / 100 for q in range(101)],
-        "k": 1,
-    },
-    "decision": {"min_probability": 0.5, "max_ood_percentile": 99},
-}
-
 
 def plain(*colour: int) -> bytes:
     png = BytesIO()
@@ -58,21 +44,8 @@ def patient(client: TestClient, url: str, photo: bytes) -> Any:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) -> Settings:
-    root = tmp_path_factory.mktemp("calibrated")
-    directory = root / "tiny" / "1"
-    shutil.copytree(tiny_bundle.directory, directory)
-    np.savez(
-        directory / "reference.npz",
-        embedding=np.eye(3, dtype=np.float16)[:2],  # all red, and all green
-        labels=np.array([0, 1]),
-        ids=np.array(["red.png", "green.png"]),
-        predicted=np.array([1, 1, 0, 0]),
-        confidence=np.zeros(20, dtype=np.int64),
-    )
-    fields = tiny_bundle.manifest.model_dump(mode="json", exclude={"sha256"})
-    bundles.write_manifest(directory, {**fields, "calibration": CALIBRATION})
-    return Settings(repository=root, provider="cpu", threads=1)
+def settings(calibrated_repository: Path) -> Settings:
+    return Settings(repository=calibrated_repository, provider="cpu", threads=1)
 
 
 @pytest.fixture
