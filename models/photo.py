@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 # Imported here, or Pillow imports all of its plugins at the first WebP or TIFF.
-from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    Image,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
 
 from models.errors import CorruptImage, EmptyImage, ImageError, ImageTooLarge, UnsupportedFormat
 
@@ -126,6 +133,8 @@ def decode(
         _check_size(header_size, limits)
         scale = _reduce(stored, shorter, longer) if form == "JPEG" else 1
         stored.load()
+        if form == "PNG":
+            _fit_transparent_colour(stored, bits=data[_PNG_BITS])
         orientation = _orientation(stored)
         image = _to_rgb(stored)
     # A TIFF is turned upright while Pillow loads it: only a reduced JPEG's size differs.
@@ -199,7 +208,17 @@ def _orientation(stored: Image.Image) -> int:
     return orientation if orientation in _UPRIGHT else 1
 
 
+_PNG_BITS = 24  # where a PNG's header states the bits of a channel
 _SIGNED = 2  # of TIFF's SampleFormat
+
+
+def _fit_transparent_colour(stored: Image.Image, *, bits: int) -> None:
+    """Have a PNG's transparent colour in 8 bits: Pillow brings the pixels there, but not it."""
+    colour = stored.info.get("transparency")
+    if isinstance(colour, tuple) and bits == 16:  # noqa: PLR2004
+        stored.info["transparency"] = tuple(channel >> 8 for channel in colour)
+    elif isinstance(colour, int) and stored.mode == "L":
+        stored.info["transparency"] = colour * 255 // (2**bits - 1)
 
 
 def _to_rgb(stored: Image.Image) -> Image.Image:
@@ -209,6 +228,10 @@ def _to_rgb(stored: Image.Image) -> Image.Image:
         return _from_16_bits(stored).convert("RGB")
     if stored.has_transparency_data:
         rgba = stored.convert("RGBA")
+        # Many programs leave that byte of a BMP zero, and viewers ignore it then.
+        bmp = isinstance(stored, BmpImagePlugin.BmpImageFile)
+        if bmp and rgba.getchannel("A").getextrema() == (0, 0):
+            return rgba.convert("RGB")
         photo = Image.new("RGB", rgba.size, BACKGROUND)
         photo.paste(rgba, mask=rgba)
         return photo

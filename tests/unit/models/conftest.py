@@ -78,11 +78,14 @@ def png() -> Callable[..., bytes]:
         checksum = zlib.crc32(kind + content)
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
-    def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
+    def png(
+        width: int, height: int, depth: int, colour: int, rows: bytes, *, transparent: bytes = b""
+    ) -> bytes:
         header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
         return (
             b"\x89PNG\r\n\x1a\n"
             + chunk(b"IHDR", header)
+            + (chunk(b"tRNS", transparent) if transparent else b"")
             + chunk(b"IDAT", zlib.compress(rows))
             + chunk(b"IEND", b"")
         )

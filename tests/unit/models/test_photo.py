@@ -1,5 +1,6 @@
 """Decoding: every format and pixel type becomes an upright RGB photo, or one of our errors."""
 
+import struct
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -240,6 +241,36 @@ def test_a_transparent_16_bit_grey_is_white() -> None:
     values = np.array([[1000, 2000], [1001, 65535]], np.uint16)
     data = encode(Image.fromarray(values), "PNG", transparency=1000)
     np.testing.assert_array_equal(decoded(data)[..., 0], [[255, 7], [3, 255]])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_a_transparent_grey_of_few_bits_is_white(png: Callable[..., bytes], bits: int) -> None:
+    most = 2**bits - 1
+    row = np.unpackbits(np.arange(most + 1, dtype=np.uint8)[:, None], axis=1)[:, -bits:]
+    darkest = struct.pack(">H", 0)
+    data = png(most + 1, 1, bits, 0, b"\0" + np.packbits(row).tobytes(), transparent=darkest)
+
+    grey = [255, *(255 * value // most for value in range(1, most + 1))]
+    np.testing.assert_array_equal(decoded(data)[0, :, 0], grey)
+
+
+def test_a_transparent_16_bit_colour_is_white(png: Callable[..., bytes]) -> None:
+    colours = np.array([(1000, 2000, 3000), (0x1234, 0x5678, 0x9ABC), (0x03, 0x07, 0x0B)], ">u2")
+    data = png(3, 1, 16, 2, b"\0" + colours.tobytes(), transparent=colours[0].tobytes())
+
+    np.testing.assert_array_equal(decoded(data)[0], [(255,) * 3, (0x12, 0x56, 0x9A), (0, 0, 0)])
+
+
+@pytest.mark.parametrize(("alpha", "shown"), [((0, 0), (10, 20, 30)), ((0, 255), (255, 255, 255))])
+def test_alpha_that_a_bmp_leaves_zero_everywhere_counts_for_nothing(
+    alpha: tuple[int, int], shown: tuple[int, int, int]
+) -> None:
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    pixels = b"".join(bytes((30, 20, 10, value)) for value in alpha)
+    header = struct.pack("<IiiHHIIiiII", 108, 2, 1, 1, 32, 3, 8, 0, 0, 0, 0) + masks + bytes(52)
+    data = b"BM" + struct.pack("<IHHI", 122 + 8, 0, 0, 122) + header + pixels
+
+    np.testing.assert_array_equal(decoded(data)[0], [shown, (10, 20, 30)])
 
 
 @pytest.mark.filterwarnings("ignore:The image decoding:DeprecationWarning")
