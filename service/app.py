@@ -33,6 +33,7 @@ from service.api import (
     similar,
     web,
 )
+from service.api.head import HeadAsGet
 from service.api.observation import Observation
 from service.api.parts import Parts
 from service.api.uploads import UploadLimits
@@ -86,6 +87,7 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
         title="SeeWhy", description=DESCRIPTION, version=version("seewhy"), lifespan=lifespan
     )
     app.add_middleware(Observation, metrics=metrics)
+    app.add_middleware(HeadAsGet)
     problems.install(app, settings.repository)
     guards = [Depends(keys.guard(settings.api_keys))] if settings.api_keys else []
     for router in (

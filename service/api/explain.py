@@ -43,7 +43,7 @@ PNG = "image/png"
 async def explain(request: Request) -> Response:
     """The saliency map as JSON; with `Accept: image/png`, drawn over the (one) photo."""
     asked = await read_request(request, ExplainOptions)
-    drawn, count = prefers(request.headers.get("accept", ""), PNG, JSON), len(asked.upload.images)
+    drawn, count = prefers(request.headers, PNG, JSON), len(asked.upload.images)
     if drawn and count > 1:
         raise InvalidRequest(f"{PNG} shows one image, and {count} were sent")
     if drawn and asked.options.targets is not None:

@@ -17,14 +17,12 @@ from service.core.serving import ServedModel
 router = APIRouter(tags=["operation"])
 
 
-@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Is the process alive?", response_model=Health)
 async def healthz() -> dict[str, str]:
     """Always ok: what answers is alive."""
     return {"status": "ok"}
 
 
-@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     summary="Can it classify?",

@@ -1,12 +1,14 @@
 """Which of two media types a client would rather have."""
 
+from starlette.datastructures import Headers
 
-def prefers(accept: str, special: str, usual: str) -> bool:
-    """Whether an `Accept` header (RFC 9110, section 12.5.1) rates `special` above `usual`.
 
-    What a header does not mention, or rates equally, gets the usual type.
+def prefers(headers: Headers, special: str, usual: str) -> bool:
+    """Whether `Accept` (RFC 9110, section 12.5.1) rates `special` above `usual`.
+
+    It may come in several lines. What it does not mention, or rates equally, gets the usual type.
     """
-    ranges = _ranges(accept)
+    ranges = _ranges(",".join(headers.getlist("accept")))
     return _quality(special, ranges) > _quality(usual, ranges)
 
 

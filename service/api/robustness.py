@@ -43,7 +43,7 @@ async def robustness(request: Request) -> Response:
     checks = examining.asked(
         parts.of(request), level=options.level, checks=options.checks, seed=options.seed
     )
-    drawn = prefers(request.headers.get("accept", ""), PNG, JSON)
+    drawn = prefers(request.headers, PNG, JSON)
     if drawn and count > 1:
         raise InvalidRequest(f"{PNG} shows one image, and {count} were sent")
     with examining.examiner(request, asked, checks) as examiner:

@@ -52,7 +52,7 @@ async def embed(request: Request) -> Response:
     service = parts.of(request)
     asked = await read_request(request, EmbedOptions)
     count = len(asked.upload.images)
-    if prefers(request.headers.get("accept", ""), BINARY, JSON):
+    if prefers(request.headers, BINARY, JSON):
         if count > 1:
             raise InvalidRequest(f"{BINARY} holds one image, and {count} were sent")
         with service.admission.hold(count, asked.demand):

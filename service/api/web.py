@@ -25,21 +25,18 @@ _HEADERS = {
 _files = StaticFiles(directory=FOLDER)
 
 
-@router.head("/", include_in_schema=False)
 @router.get("/", include_in_schema=False)
 async def page(request: Request) -> Response:
     """Where a person asks what a photo shows, and why."""
     return await _file("index.html", request)
 
 
-@router.head("/dashboard", include_in_schema=False)
 @router.get("/dashboard", include_in_schema=False)
 async def dashboard(request: Request) -> Response:
     """What the service is doing now."""
     return await _file("dashboard.html", request)
 
 
-@router.head("/web/{path:path}", include_in_schema=False)
 @router.get("/web/{path:path}", include_in_schema=False)
 async def asset(request: Request, path: str) -> Response:
     """A style sheet, module, picture or sample photo."""

@@ -243,9 +243,16 @@ def test_openapi_shows_an_answer_for_several_targets(client: TestClient) -> None
     TargetsExplanation.model_validate(shown, extra="forbid")
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_probes_may_ask_for_the_head_alone(client: TestClient, path: str) -> None:
-    assert client.head(path).status_code == 200
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/models", "/metrics", "/docs", "/none"])
+def test_the_head_alone_may_be_asked_for(client: TestClient, path: str) -> None:
+    got, head = client.get(path), client.head(path)
+
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+
+
+def test_the_head_of_what_is_posted_is_refused(client: TestClient) -> None:
+    assert client.head("/classify").status_code == 405
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import pytest
+from starlette.datastructures import Headers
 
 from service.api.negotiation import prefers
 
@@ -15,7 +16,12 @@ from service.api.negotiation import prefers
     ],
 )
 def test_a_picture_is_preferred(accept: str) -> None:
-    assert prefers(accept, "image/png", "application/json")
+    assert prefers(Headers({"Accept": accept}), "image/png", "application/json")
+
+
+def test_accept_may_come_in_several_lines() -> None:
+    lines = [(b"accept", b"application/json;q=0.5"), (b"accept", b"image/png")]
+    assert prefers(Headers(raw=lines), "image/png", "application/json")
 
 
 @pytest.mark.parametrize(
@@ -33,4 +39,8 @@ def test_a_picture_is_preferred(accept: str) -> None:
     ],
 )
 def test_json_is_preferred(accept: str) -> None:
-    assert not prefers(accept, "image/png", "application/json")
+    assert not prefers(Headers({"Accept": accept}), "image/png", "application/json")
+
+
+def test_without_accept_json_is_preferred() -> None:
+    assert not prefers(Headers({}), "image/png", "application/json")
