@@ -27,8 +27,19 @@ Result = TypeVar("Result")
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
-class ClassifyOptions(TypedDict, total=False):
-    """How to classify; what is left out or None is the service's to choose."""
+class CommonOptions(TypedDict, total=False):
+    """Which model sees the photo, and within how many milliseconds its answer is worth having.
+
+    In all options, what is left out or None is the service's to choose.
+    """
+
+    model: str | None
+    version: int | None
+    timeout_ms: int | None
+
+
+class ClassifyOptions(CommonOptions, total=False):
+    """How to classify."""
 
     top_k: int | None
     coverage: float | None
@@ -38,11 +49,9 @@ class ClassifyOptions(TypedDict, total=False):
     robustness: str | None
     explain: str | None
     map: Literal["numbers", "base64"] | None
-    model: str | None
-    version: int | None
 
 
-class ExplainOptions(TypedDict, total=False):
+class ExplainOptions(CommonOptions, total=False):
     """How to explain.
 
     `target` is a class index or label, by default the top class, `top1`; `against` another one
@@ -69,34 +78,23 @@ class ExplainOptions(TypedDict, total=False):
     stride: int | None
     masks: int | None
     seed: int | None
-    model: str | None
-    version: int | None
 
 
-class EmbedOptions(TypedDict, total=False):
-    """Which model sees the photo."""
-
-    model: str | None
-    version: int | None
-
-
-class SimilarOptions(EmbedOptions):
+class SimilarOptions(CommonOptions, total=False):
     """How many training images are listed."""
 
     top_k: int | None
 
 
-class RobustnessOptions(TypedDict, total=False):
+class RobustnessOptions(CommonOptions, total=False):
     """How to check an answer: a `level`, or `checks` as in `pgd@linf:1/255; jpeg`."""
 
     level: str | None
     checks: str | None
     seed: int | None
-    model: str | None
-    version: int | None
 
 
-Options = ClassifyOptions | EmbedOptions | ExplainOptions | RobustnessOptions | SimilarOptions
+Options = CommonOptions | ClassifyOptions | ExplainOptions | RobustnessOptions | SimilarOptions
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ def heat_map(image: Image, options: ExplainOptions) -> Call[bytes]:
     return _picture("/explain", image, options)
 
 
-def embed(image: Image, options: EmbedOptions) -> Call[Embedded]:
+def embed(image: Image, options: CommonOptions) -> Call[Embedded]:
     """One photo as a vector."""
     return _numbers("/embed", Embedded, image, options)
 

@@ -18,7 +18,7 @@ from seewhy import calls
 from seewhy.calls import (
     Call,
     ClassifyOptions,
-    EmbedOptions,
+    CommonOptions,
     ExplainOptions,
     Image,
     Result,
@@ -45,7 +45,7 @@ class Client:
 
     A service that is overloaded or still loading is asked again when its Retry-After says.
     `timeout` is the number of seconds after which nothing is sent again; it bounds every
-    single wait for the network too.
+    single wait for the network too. `api_key` is what a service that asks for keys is sent.
     """
 
     def __init__(
@@ -53,9 +53,12 @@ class Client:
         url: str = DEFAULT_URL,
         *,
         timeout: float = DEFAULT_TIMEOUT,
+        api_key: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout, transport=transport)
+        self._http = httpx.Client(
+            base_url=url, headers=_headers(api_key), timeout=timeout, transport=transport
+        )
         self._timeout = timeout
 
     def classify(self, image: Image, **options: Unpack[ClassifyOptions]) -> Classification:
@@ -82,7 +85,7 @@ class Client:
         """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
         return self._send(calls.heat_map(image, options))
 
-    def embed(self, image: Image, **options: Unpack[EmbedOptions]) -> Embedded:
+    def embed(self, image: Image, **options: Unpack[CommonOptions]) -> Embedded:
         """A photo as a vector."""
         return self._send(calls.embed(image, options))
 
@@ -131,9 +134,12 @@ class AsyncClient:
         url: str = DEFAULT_URL,
         *,
         timeout: float = DEFAULT_TIMEOUT,
+        api_key: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=_headers(api_key), timeout=timeout, transport=transport
+        )
         self._timeout = timeout
 
     async def classify(self, image: Image, **options: Unpack[ClassifyOptions]) -> Classification:
@@ -161,7 +167,7 @@ class AsyncClient:
         """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
         return await self._send(calls.heat_map, image, options)
 
-    async def embed(self, image: Image, **options: Unpack[EmbedOptions]) -> Embedded:
+    async def embed(self, image: Image, **options: Unpack[CommonOptions]) -> Embedded:
         """A photo as a vector."""
         return await self._send(calls.embed, image, options)
 
@@ -204,6 +210,10 @@ class AsyncClient:
             if seconds is None:
                 return call.result(response)
             await asyncio.sleep(seconds)
+
+
+def _headers(api_key: str | None) -> dict[str, str]:
+    return {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
 
 
 @contextmanager

@@ -11,10 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from models.errors import InvalidRequest
-from seewhy import AsyncClient, Classified, Client, Failed, ServerError
+from seewhy import AsyncClient, Classified, Client, Failed, ServerError, calls
 from service.api import examples
+from service.api.schemas import classify, explain, robustness, similar
 
 TIMINGS = {"read": 0.1, "decode": 2.0, "queue": 0.1, "inference": 9.8, "total": 12.3}
 CAT = {"label": "tabby, tabby cat", "index": 281, "probability": 0.61}
@@ -82,6 +84,36 @@ def test_a_photo_can_be_a_path(tmp_path: Path, kind: type[str] | type[Path]) -> 
     seewhy.classify(kind(file))
 
     assert requests[0].content == b"from a file"
+
+
+def test_a_key_is_sent_as_a_bearer_token() -> None:
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200, json=classification())
+
+    Client("http://server", api_key="mine", transport=httpx.MockTransport(answer)).classify(b"")
+    asked = AsyncClient("http://server", api_key="mine", transport=httpx.MockTransport(answer))
+    asyncio.run(asked.classify(b""))
+
+    assert [request.headers["Authorization"] for request in requests] == ["Bearer mine"] * 2
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (calls.ClassifyOptions, classify.ClassifyOptions),
+        (calls.ExplainOptions, explain.ExplainOptions),
+        (calls.RobustnessOptions, robustness.RobustnessOptions),
+        (calls.SimilarOptions, similar.SimilarOptions),
+        (calls.CommonOptions, similar.EmbedOptions),
+    ],
+)
+def test_all_that_the_service_can_be_asked_is_an_option(
+    mine: type, theirs: type[BaseModel]
+) -> None:
+    assert mine.__annotations__.keys() >= theirs.model_fields.keys() - {"targets"}
 
 
 def test_no_photo_at_all_is_refused_before_anything_is_sent() -> None:
