@@ -32,8 +32,9 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Carry out one command line and return its exit code; an error is one line on stderr."""
-    # An error is one line here; without a handler, Python would print the service's log of it.
-    logging.getLogger("service").addHandler(logging.NullHandler())
+    # Python prints the warnings of loggers without a handler. What these log, the command says.
+    for told in ("service.api.problems", "service.core.serving"):
+        logging.getLogger(told).addHandler(logging.NullHandler())
     try:
         return _application()(arguments or ["--help"], "seewhy", standalone_mode=False) or 0
     except typer.TyperException as error:

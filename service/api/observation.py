@@ -67,7 +67,7 @@ class Observation:
             logger.exception("request %s failed", request_id)
             if answering:
                 raise
-            detail = "an unexpected error; the log has it under this request_id"
+            detail = "an unexpected error, which the log tells of"
             problem = problems.describe_status(_INTERNAL, detail, request_id)
             await problems.respond(problem)(scope, receive, send_with_id)
         finally:

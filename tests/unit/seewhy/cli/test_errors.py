@@ -119,6 +119,41 @@ def test_a_broken_bundle_is_listed_as_broken_beside_the_others(
     assert "'7'" in err
 
 
+def in_a_process(code: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own: pytest keeps what is logged here off stderr."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env={**os.environ, "SEEWHY_DEFAULT_MODEL": "tiny"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_what_nobody_expected_is_told_with_its_trace(
+    tiny_repository: Path, tmp_path: Path, red_left: bytes
+) -> None:
+    (tmp_path / "photo.png").write_bytes(red_left)
+    code = """
+from service.api import pipeline
+from seewhy.cli import main
+
+def nobody_expected_it(*_, **__):
+    raise ZeroDivisionError("nobody expected this")
+
+pipeline.preprocess = nobody_expected_it
+main()
+"""
+    arguments = ["classify", "photo.png", "--repository", str(tiny_repository)]
+    done = in_a_process(code, *arguments, folder=tmp_path)
+
+    assert done.returncode == 1
+    assert "ZeroDivisionError: nobody expected this" in done.stderr
+    assert "unexpected error" in done.stderr
+
+
 @pytest.mark.parametrize("command", [["classify"], ["explain", "-o", "heat.png"]])
 def test_a_bundle_that_is_broken_is_one_line(
     tiny_repository: Path, tmp_path: Path, red_left: bytes, command: list[str]
@@ -129,19 +164,8 @@ def test_a_bundle_that_is_broken_is_one_line(
     broken.write_text("{}")
     (tmp_path / "photo.png").write_bytes(red_left)
 
-    # In a process of its own: here pytest listens to what is logged, and keeps it off stderr.
-    done = subprocess.run(
-        [
-            sys.executable, "-c", "from seewhy.cli import main; main()", *command, "photo.png",
-            "--model", "broken", "--repository", str(repository),
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "SEEWHY_DEFAULT_MODEL": "tiny"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )  # fmt: skip
+    arguments = [*command, "photo.png", "--model", "broken", "--repository", str(repository)]
+    done = in_a_process("from seewhy.cli import main; main()", *arguments, folder=tmp_path)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("seewhy: ")
