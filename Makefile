@@ -22,11 +22,14 @@ install: $(serving) ## set up .venv with what serving needs
 
 install-dev: $(development) ## set up .venv with everything: training, tests, checks
 
+# Each of the processes takes a file at a time, and up to 3 GB of memory.
+parallel := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 # Threads of several libraries would fight over the cores; most of what tests compute is small.
 test test-all: export OMP_NUM_THREADS ?= 1
 
 test: $(development) ## run the tests that need nothing but Python packages
-	$(bin)/pytest -m "not slow"
+	$(bin)/pytest -m "not slow" $(parallel)
 
 test-all: $(development) ## run every test, the slow ones too
 	$(bin)/pytest
