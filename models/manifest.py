@@ -259,7 +259,7 @@ class Manifest(Frozen):
     schema_version: Literal[1] = SCHEMA_VERSION
     name: str = Field(pattern=NAME_PATTERN, max_length=100)
     version: int = Field(ge=1, le=MOST_VERSION)
-    labels: tuple[str, ...] = Field(min_length=1)
+    labels: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
     preprocessing: Preprocessing
     graphs: dict[Graph, GraphSpec]
     opset: PositiveInt
