@@ -3,14 +3,19 @@
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from onnx import NodeProto, TensorProto, helper, numpy_helper, save
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -81,6 +86,28 @@ def _untuned() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SEEWHY_TUNE", "off")
         yield
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[FastAPI], AbstractContextManager[str]]:
+    """Runs an application behind uvicorn, in a thread; gives its address, once it answers."""
+
+    @contextmanager
+    def serve(app: FastAPI) -> Iterator[str]:
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+        pause = Event()
+        with ThreadPoolExecutor() as threads:
+            running = threads.submit(server.run)
+            while not (server.started or running.done()):
+                pause.wait(0.01)
+            assert server.started, "the server did not start"
+            try:
+                _, port = server.servers[0].sockets[0].getsockname()
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                server.should_exit = True
+
+    return serve
 
 
 @pytest.fixture(scope="session")

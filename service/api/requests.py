@@ -7,6 +7,7 @@ from typing import Generic
 from fastapi import Request
 
 from service.api import parts, uploads
+from service.api.schemas.common import Options
 from service.api.uploads import Asked, Upload
 from service.core.demand import Demand
 from service.core.serving import ServedModel
@@ -32,16 +33,26 @@ async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Aske
     Raises:
         ImageError: there is no image, or too large a body, or one of no known type.
         InvalidRequest: the body is malformed, or an option is unknown or out of its range.
+        Overloaded: the images inside will not be classified before it is too late.
         BundleError: there is no such model, or it cannot be used.
         RuntimeFailure: the runtime cannot load or run it.
     """
     started = time.perf_counter()
     service = parts.of(request)
-    upload = await uploads.read(request, service.upload_limits)
+    if uploads.is_one_image(request.headers):
+        # All options are in the query: what cannot be answered in time is not even read.
+        options = uploads.options_of(kind, request.query_params, {})
+        service.admission.expect(_demand(request, options))
+        upload = await uploads.read(request, service.upload_limits)
+    else:
+        upload = await uploads.read(request, service.upload_limits)
+        options = uploads.options_of(kind, request.query_params, upload.options)
     seconds = time.perf_counter() - started
-    options = uploads.options_of(kind, request.query_params, upload)
-    patience = (options.timeout_ms or service.timeout_ms) / 1000
-    demand = Demand(kind.priority, request.state.started + patience)
-    request.state.demand = demand
+    demand = request.state.demand = _demand(request, options)
     model = await parts.model_for(request, options)
     return ImageRequest(upload, options, model, seconds, demand)
+
+
+def _demand(request: Request, options: Options) -> Demand:
+    patience = (options.timeout_ms or parts.of(request).timeout_ms) / 1000
+    return Demand(options.priority, request.state.started + patience)

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -60,7 +60,13 @@ class Upload:
         return found
 
 
-def options_of(kind: type[Asked], query: QueryParams, upload: Upload) -> Asked:
+def is_one_image(headers: Headers) -> bool:
+    """Whether the body is an image as it is, and so has no options in it."""
+    media_type = _media_type(headers)
+    return media_type in ("", "application/octet-stream") or media_type.startswith("image/")
+
+
+def options_of(kind: type[Asked], query: QueryParams, in_body: Mapping[str, Any]) -> Asked:
     """The options of a request: its query's, overridden by those of its body.
 
     FastAPI could parse the query, at ten times the cost.
@@ -76,7 +82,7 @@ def options_of(kind: type[Asked], query: QueryParams, upload: Upload) -> Asked:
         elif len(values) > 1:
             raise InvalidRequest(f"option {name!r} is in the query more than once")
     try:
-        return kind.model_validate({**given, **upload.options})
+        return kind.model_validate({**given, **in_body})
     except ValidationError as error:
         raise InvalidRequest(f"option {first_problem(error.errors())}") from error
 
@@ -106,12 +112,11 @@ async def read(request: Request, limits: UploadLimits) -> Upload:
         InvalidRequest: the body is malformed, or has more images than are allowed.
         ClientDisconnect: the client has gone.
     """
-    content_type = request.headers.get("content-type", "")
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type = _media_type(request.headers)
     body = await _read_body(request, limits.max_bytes)
     if not body:
         raise EmptyImage("the request has no body: send an image")
-    if media_type in ("", "application/octet-stream") or media_type.startswith("image/"):
+    if is_one_image(request.headers):
         return Upload((body,))
     if media_type == "multipart/form-data":
         upload = await asyncio.to_thread(_from_multipart, request.headers, body, limits.max_bytes)
@@ -129,6 +134,10 @@ async def read(request: Request, limits: UploadLimits) -> Upload:
             f"{len(upload.images)} images are more than the {limits.max_images} allowed"
         )
     return upload
+
+
+def _media_type(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _read_body(request: Request, max_bytes: int) -> bytes:

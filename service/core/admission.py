@@ -49,21 +49,19 @@ class Backlog:
                 f"{self._name}: {pieces} at once are more than the {self._capacity} allowed"
             )
         with self._lock:
-            wait = self._inside * self._seconds_each
-            if self._inside + pieces > self._capacity:
-                raise Overloaded(
-                    f"{self._name}: {self._inside} of at most {self._capacity} are waiting",
-                    retry_after=wait,
-                )
-            patience = demand.deadline - self._clock() if demand else wait
-            if wait > patience:
-                raise Overloaded(
-                    f"{self._name}: {self._inside} are waiting, {wait:.1f} s of work",
-                    retry_after=wait - patience,
-                )
+            self._check(pieces, demand)
             if not self._inside:
                 self._paced_from = self._clock()
             self._inside += pieces
+
+    def expect(self, demand: Demand) -> None:
+        """Whether one piece of work would be let in now.
+
+        Raises:
+            Overloaded: as `enter` would.
+        """
+        with self._lock:
+            self._check(1, demand)
 
     def leave(self, pieces: int = 1, *, done: bool = True) -> None:
         """Work is over; what was given up before it was begun is not `done`."""
@@ -79,6 +77,20 @@ class Backlog:
             else:
                 weight = 1 - (1 - _SMOOTHING) ** pieces
                 self._seconds_each += weight * (each - self._seconds_each)
+
+    def _check(self, pieces: int, demand: Demand | None) -> None:
+        wait = self._inside * self._seconds_each
+        if self._inside + pieces > self._capacity:
+            raise Overloaded(
+                f"{self._name}: {self._inside} of at most {self._capacity} are waiting",
+                retry_after=wait,
+            )
+        patience = demand.deadline - self._clock() if demand else wait
+        if wait > patience:
+            raise Overloaded(
+                f"{self._name}: {self._inside} are waiting, {wait:.1f} s of work",
+                retry_after=wait - patience,
+            )
 
     @contextmanager
     def hold(self, pieces: int, demand: Demand) -> Iterator[None]:

@@ -1,10 +1,15 @@
 """Work that comes too late, or that nobody waits for; the graphs are fakes that wait."""
 
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from http.client import HTTPConnection
 from threading import Event, Semaphore
+from urllib.parse import urlsplit
 
+import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
@@ -16,6 +21,8 @@ from models.manifest import Graph
 from service.app import create_app
 from service.core.ports import Arrays, Runner
 from service.settings import Settings
+
+Serve = Callable[[FastAPI], AbstractContextManager[str]]
 
 SECONDS = 10
 
@@ -87,6 +94,42 @@ def test_who_could_not_be_served_in_time_is_turned_away_at_once(
     assert refused.status_code == 503
     assert refused.json()["type"] == "urn:seewhy:overloaded"
     assert refused.headers["Retry-After"] == "1"
+
+
+def test_who_is_turned_away_is_told_before_sending_the_photo(
+    serve: Serve,
+    app: FastAPI,
+    gate: Gate,
+    clients: ThreadPoolExecutor,
+    red_left: bytes,
+) -> None:
+    with serve(app) as address:
+        url = f"{address}/classify"
+
+        def ask() -> int:
+            return httpx.post(url, content=red_left, timeout=SECONDS).status_code
+
+        slow = clients.submit(ask)
+        assert gate.begun.acquire(timeout=SECONDS)
+        Event().wait(0.3)  # the pace from now on
+        gate.go.release()
+        assert slow.result(SECONDS) == 200
+        waiting = [clients.submit(ask) for _ in range(3)]
+        assert gate.begun.acquire(timeout=SECONDS)
+
+        late = HTTPConnection(urlsplit(address).netloc, timeout=SECONDS)
+        late.putrequest("POST", "/classify?timeout_ms=100")
+        late.putheader("Content-Length", str(len(red_left)))
+        late.endheaders()
+        with late.getresponse() as refused:
+            assert refused.status == 503
+            assert json.load(refused)["type"] == "urn:seewhy:overloaded"
+        late.send(red_left)  # a client that had begun goes on, and may stay
+        gate.go.release(9)
+        assert [answer.result(SECONDS) for answer in waiting] == [200] * 3
+        late.request("POST", "/classify", red_left)
+        assert late.getresponse().status == 200
+        late.close()
 
 
 @pytest.mark.parametrize("path", ["/classify", "/classify?timeout_ms=60000"])

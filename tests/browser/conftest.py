@@ -1,9 +1,8 @@
 """The pages in a real headless Chromium, served by the real application on the tiny bundle."""
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from io import BytesIO
 from pathlib import Path
 from threading import Event
@@ -11,7 +10,7 @@ from threading import Event
 import httpx
 import numpy as np
 import pytest
-import uvicorn
+from fastapi import FastAPI
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -21,7 +20,7 @@ from service.app import create_app
 from service.settings import Settings
 
 SECONDS = 30
-Serving = Callable[[Settings], AbstractContextManager[str]]
+Serve = Callable[[FastAPI], AbstractContextManager[str]]
 
 CALIBRATION = {
     "temperature": 1.0,
@@ -59,34 +58,13 @@ def repository(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) ->
     return root
 
 
-@contextmanager
-def serve(settings: Settings) -> Iterator[str]:
-    """The application behind uvicorn, in a thread; its address, once it answers."""
-    config = uvicorn.Config(create_app(settings), port=0, log_config=None)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        pause = Event()
-        for _ in range(SECONDS * 20):
-            if server.started:
-                break
-            assert thread.is_alive(), "the server did not start"
-            pause.wait(0.05)
-        _, port = server.servers[0].sockets[0].getsockname()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(SECONDS)
-
-
 @pytest.fixture(scope="session")
-def site(repository: Path) -> Iterator[str]:
+def site(repository: Path, serve: Serve) -> Iterator[str]:
     """The service with both models; `calibrated` is the default one."""
     settings = Settings(
         repository=repository, default_model="calibrated", provider="cpu", threads=1
     )
-    with serve(settings) as address:
+    with serve(create_app(settings)) as address:
         for name in ("calibrated", "plain"):
             _load(address, name)
         yield address
@@ -110,12 +88,6 @@ def _load(address: str, name: str) -> None:
             return
         pause.wait(0.05)
     pytest.fail(f"{name} is still being loaded")
-
-
-@pytest.fixture
-def serving() -> Serving:
-    """What serves other settings than the site's."""
-    return serve
 
 
 @pytest.fixture(scope="module")

@@ -8,21 +8,23 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from service.app import create_app
 from service.settings import Settings
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-Serving = Callable[[Settings], AbstractContextManager[str]]
+Serve = Callable[[FastAPI], AbstractContextManager[str]]
 
 
 @pytest.fixture
-def fresh(repository: Path, serving: Serving) -> Iterator[str]:
+def fresh(repository: Path, serve: Serve) -> Iterator[str]:
     """A service that nobody has asked anything."""
     settings = Settings(repository=repository, default_model="plain", provider="cpu", threads=1)
-    with serving(settings) as address:
+    with serve(create_app(settings)) as address:
         yield address
 
 

@@ -11,15 +11,17 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
+from service.app import create_app
 from service.core.palettes import colours
 from service.settings import Settings
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-Serving = Callable[[Settings], AbstractContextManager[str]]
+Serve = Callable[[FastAPI], AbstractContextManager[str]]
 
 LOADING_MS = 60_000
 
@@ -285,7 +287,7 @@ def test_a_model_that_is_still_being_loaded_is_waited_for(
 
 
 def test_a_key_is_asked_for_where_the_service_wants_one(
-    browser: Browser, serving: Serving, repository: Path, red: Path
+    browser: Browser, serve: Serve, repository: Path, red: Path
 ) -> None:
     settings = Settings(
         repository=repository,
@@ -294,7 +296,7 @@ def test_a_key_is_asked_for_where_the_service_wants_one(
         threads=1,
         api_keys={"a-long-secret": 8},
     )
-    with serving(settings) as site:
+    with serve(create_app(settings)) as site:
         page = browser.new_page(base_url=site)
         page.goto("/")
         page.get_by_label("API key").fill("a-long-secret")
@@ -354,8 +356,8 @@ def test_what_is_shown_is_from_the_latest_photo(start: Page, red: Path) -> None:
 
 
 @pytest.mark.smoke
-def test_the_default_model_sees_a_cat_and_is_fooled(browser: Browser, serving: Serving) -> None:
-    with serving(Settings(provider="cpu", threads=1)) as site:
+def test_the_default_model_sees_a_cat_and_is_fooled(browser: Browser, serve: Serve) -> None:
+    with serve(create_app(Settings(provider="cpu", threads=1))) as site:
         page = browser.new_page(base_url=site)
         page.set_default_timeout(LOADING_MS)
         page.goto("/")

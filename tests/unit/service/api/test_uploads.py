@@ -73,8 +73,7 @@ def test_a_client_that_goes_away_is_noticed() -> None:
 
 
 def test_options_of_the_body_come_before_those_of_the_query() -> None:
-    upload = Upload((b"x",), {"top_k": 3})
-    options = options_of(ClassifyOptions, QueryParams("top_k=2&model=a"), upload)
+    options = options_of(ClassifyOptions, QueryParams("top_k=2&model=a"), {"top_k": 3})
     assert options == ClassifyOptions(top_k=3, model="a")
 
 
@@ -82,9 +81,9 @@ def test_options_of_the_body_come_before_those_of_the_query() -> None:
 def test_bad_options_are_refused_by_name(options: dict[str, Any]) -> None:
     (name,) = options
     with pytest.raises(InvalidRequest, match=f"option {name}: "):
-        options_of(ClassifyOptions, QueryParams(options), Upload((b"x",)))
+        options_of(ClassifyOptions, QueryParams(options), {})
     with pytest.raises(InvalidRequest, match=f"option {name}: "):
-        options_of(ClassifyOptions, QueryParams(), Upload((b"x",), options))
+        options_of(ClassifyOptions, QueryParams(), options)
 
 
 @pytest.mark.parametrize(
@@ -104,13 +103,13 @@ def test_what_is_wrong_with_an_option_is_said_in_a_line(
 ) -> None:
     kind = ClassifyOptions if "top_k" in options else ExplainOptions
     with pytest.raises(InvalidRequest) as refused:
-        options_of(kind, QueryParams(), Upload((b"x",), options))
+        options_of(kind, QueryParams(), options)
     assert str(refused.value) == message
 
 
 def test_an_option_that_is_twice_in_the_query_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="option 'top_k' is in the query more than once"):
-        options_of(ClassifyOptions, QueryParams("top_k=1&top_k=2"), Upload((b"x",)))
+        options_of(ClassifyOptions, QueryParams("top_k=1&top_k=2"), {})
 
 
 def test_json_that_is_none_is_said_to_be_so() -> None:
