@@ -8,6 +8,10 @@ from threading import Lock
 from models.errors import InvalidRequest, Overloaded
 from service.core.demand import Demand
 
+# Of the time that work can wait, how much it may be expected to: the pace varies, and to be
+# let in and then come too late serves nobody.
+_EXPECTED_SHARE = 0.8
+
 # Of the weight of the pace so far, what one more piece of work takes over.
 _SMOOTHING = 0.05
 
@@ -85,11 +89,13 @@ class Backlog:
                 f"{self._name}: {self._inside} of at most {self._capacity} are waiting",
                 retry_after=wait,
             )
-        patience = demand.deadline - self._clock() if demand else wait
-        if wait > patience:
+        if demand is None:
+            return
+        longest = _EXPECTED_SHARE * (demand.deadline - self._clock())
+        if wait > longest:
             raise Overloaded(
                 f"{self._name}: {self._inside} are waiting, {wait:.1f} s of work",
-                retry_after=wait - patience,
+                retry_after=wait - longest,
             )
 
     @contextmanager
