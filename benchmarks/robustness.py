@@ -37,7 +37,7 @@ from service.runtime.providers import Provider, choose
 from service.settings import ZOO
 from training import weights
 from training.backbones import backbone
-from training.robustness.adversarial import network_of
+from training.network import network_of
 
 STEPS = 20
 BATCH = 4

@@ -8,10 +8,11 @@ import numpy as np
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.manifest import Provenance, Squeezing
+from models.manifest import MethodName, Provenance, Squeezing
 from models.reference import REFERENCE
 from models.repository import Repository
 from service.core.robustness.evaluation import hold, requirement
+from service.core.saliency.methods import possible
 from service.runtime import loading
 from service.runtime.providers import Provider, choose
 from training import export, reference
@@ -22,13 +23,21 @@ from training.label_errors import suspects
 from training.learn import Images, Learned, learn, read
 from training.learning.processes import Processes
 from training.learning.progress import Say
+from training.network import network_of
 from training.report.inside import Inside, look
 from training.report.lesson import Lesson, lesson
 from training.report.page import Contents, render
 from training.request import Training
-from training.robustness.adversarial import ATTACKS, Adversarial, attacked, network_of
+from training.robustness.adversarial import ATTACKS, Adversarial, attacked
 from training.robustness.detection import detection
 from training.robustness.measurement import Robustness, measure
+from training.saliency import recommendation
+from training.saliency.recommendation import (
+    DOZENS_OF_PASSES,
+    MANY_PASSES,
+    Recommendation,
+    recommend,
+)
 from training.served import Served, serve
 from training.subsample import subsample
 
@@ -79,6 +88,7 @@ def publish(learned: Learned, repository: Repository, say: Say) -> Trained:
             **served.staged.manifest.model_dump(exclude={"sha256"}),
             "calibration": served.learned.calibration,
             "squeezing": examined.squeezing,
+            "default_explanation": examined.explanation,
             "metrics": examined.metrics | ({} if served.loss is None else served.loss.metrics),
         }
         bundles.write_manifest(staged.directory, fields)
@@ -93,12 +103,19 @@ class _Examination:
     robustness: Robustness
     adversarial: Adversarial
     squeezing: Squeezing | None
+    recommendation: Recommendation
+    explanation: MethodName
     inside: Inside
 
     @property
     def metrics(self) -> dict[str, float]:
         """Every number, by name, for the manifest."""
-        return self.judged.metrics | self.robustness.metrics | self.adversarial.metrics
+        return (
+            self.judged.metrics
+            | self.robustness.metrics
+            | self.adversarial.metrics
+            | self.recommendation.metrics
+        )
 
 
 def _examine(served: Served, test: Images) -> _Examination:
@@ -107,6 +124,9 @@ def _examine(served: Served, test: Images) -> _Examination:
     required = [requirement(each).attack for each in request.min_robust_accuracy]
     attacks = tuple(dict.fromkeys([*ATTACKS, *required]))
     rows = np.arange(images) if request.full_report else subsample(images, seed=request.seed)
+    recommended = _recommend(served.staged, test, request)
+    # Where none is recommended, the simplest serves.
+    method = recommended.chosen or "gradient"
     return _Examination(
         judge(served.logits, test.labels, served.staged.manifest.labels, calibration),
         measure(served.model, test.crops[rows], test.labels[rows], seed=request.seed),
@@ -114,11 +134,21 @@ def _examine(served: Served, test: Images) -> _Examination:
         detection(
             network_of(served.staged), test.crops[rows], test.labels[rows], seed=request.seed
         ),
+        recommended,
+        method,
         look(
-            learned.network, served.staged, test.examples, served.logits,
+            learned.network, served.staged, method, test.examples, served.logits,
             temperature=calibration.temperature, seed=request.seed,
         ),
     )  # fmt: skip
+
+
+def _recommend(staged: Bundle, test: Images, request: Training) -> Recommendation:
+    """Find the saliency method that suits the network, on a few of the held-out images."""
+    left_out = MANY_PASSES if request.full_report else (*MANY_PASSES, *DOZENS_OF_PASSES)
+    methods = [name for name in possible(staged.manifest) if name not in left_out]
+    rows = subsample(len(test.labels), most=recommendation.IMAGES, seed=request.seed)
+    return recommend(staged, test.crops[rows], methods, seed=request.seed)
 
 
 def _write_files(served: Served, test: Images, examined: _Examination) -> None:
@@ -165,6 +195,7 @@ def _contents(served: Served, test: Images, examined: _Examination) -> Contents:
         robustness=examined.robustness,
         adversarial=examined.adversarial,
         squeezing=examined.squeezing,
+        recommendation=examined.recommendation,
         test=test.shown,
         learning=learned.images.shown,
         inside=examined.inside,

@@ -1,5 +1,6 @@
 """`seewhy faithfulness`: which saliency method suits a model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +17,6 @@ from service.core.saliency.methods import possible
 
 if TYPE_CHECKING:
     from training.saliency.comparison import Faithfulness
-
-MANY_PASSES: tuple[MethodName, ...] = ("scorecam", "occlusion", "rise")
-"""Too slow to be compared where nobody asks for it."""
 
 
 def faithfulness(
@@ -48,31 +46,32 @@ def faithfulness(
     """
     with needs("faithfulness"):
         from training.robustness.photos import photos  # noqa: PLC0415  # serving does without
-        from training.saliency import comparison, randomization  # noqa: PLC0415
+        from training.saliency.recommendation import MANY_PASSES, recommend  # noqa: PLC0415
     opened = bundles.read(bundle)
-    methods = _methods(opened, method or [])
+    methods = _methods(opened, method or [], slow=MANY_PASSES)
     crops, _ = photos(data, opened.manifest, images, seed=seed)
-    found = list(comparison.compare(opened, crops, methods))
-    _show(found)
-    for name in comparison.ranked(found):
-        stages = randomization.check(opened, crops, name, seed=seed)
+    found = recommend(opened, crops, methods, seed=seed)
+    _show(found.compared)
+    for name, stages in found.checked.items():
         falls = ", ".join(f"{each.randomized:.0%} {each.correlation:.2f}" for each in stages)
         print(f"{name}: rank correlation with random layers, from the last: {falls}")
-        if randomization.passes(stages):
-            print(f"Recommended: {name}")
-            if record:
-                _record(opened, name)
-            return ExitCode.DONE
-        print(f"{name} shows nearly the same for a random network, and is not recommended.")
-    print("None is recommended.")
-    return ExitCode.FAILED
+        if name != found.chosen:
+            print(f"{name} shows nearly the same for a random network, and is not recommended.")
+    print(f"Recommended: {found.chosen or 'none'}")
+    if found.chosen is None:
+        return ExitCode.FAILED
+    if record:
+        _record(opened, found.chosen)
+    return ExitCode.DONE
 
 
-def _methods(bundle: Bundle, asked: list[str]) -> list[MethodName]:
-    """Those that are asked for, by default the quick ones."""
+def _methods(
+    bundle: Bundle, asked: Sequence[str], *, slow: Sequence[MethodName]
+) -> list[MethodName]:
+    """Those that are asked for, by default all but the slow ones."""
     all_of_them = possible(bundle.manifest)
     if not asked:
-        return [name for name in all_of_them if name not in MANY_PASSES]
+        return [name for name in all_of_them if name not in slow]
     if strange := set(asked) - set(all_of_them):
         raise typer.BadParameter(
             f"{bundle} cannot be explained by {min(strange)!r}; possible methods: "
@@ -81,11 +80,11 @@ def _methods(bundle: Bundle, asked: list[str]) -> list[MethodName]:
     return [name for name in all_of_them if name in asked]
 
 
-def _show(found: "list[Faithfulness]") -> None:
+def _show(found: "Sequence[Faithfulness]") -> None:
     table = tables.headed(
         "method", "insertion", "deletion", "difference", "drop", "increase", "passes"
     )
-    for each in sorted(found, key=lambda each: -each.score.mean()):
+    for each in found:
         table.add_row(
             each.method,
             f"{each.insertion.mean():.3f}",

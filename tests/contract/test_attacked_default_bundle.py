@@ -21,7 +21,7 @@ from service.core.robustness.pgd import Pgd, fgsm
 from service.settings import ZOO
 from training import weights
 from training.backbones import backbone
-from training.robustness.adversarial import network_of
+from training.network import network_of
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "imagenet_val500"
 CLASSES = {

@@ -1,25 +1,21 @@
 """Where the evidence lies for some right and some wrong answers."""
 
 from dataclasses import dataclass
-from functools import cache
 from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from models import bundle as bundles
 from models.bundle import Bundle
-from models.errors import Unsupported
+from models.manifest import MethodName
 from service.core.classification import Prediction, predict
 from service.core.heatmap import draw
-from service.core.network import Network
 from service.core.saliency.explanation import explain
 from service.core.saliency.parameters import Parameters
 from service.core.targets import Question, Target
-from service.runtime.loading import open_graph
-from service.runtime.providers import Provider, choose
 from training.learning.batches import Examples
+from training.network import network_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +36,14 @@ class Explained:
 class Explanations:
     """Some right and some wrong answers, explained by a saliency method."""
 
-    method: str
+    method: MethodName
     right: list[Explained]
     wrong: list[Explained]
 
 
 def explanations(
     bundle: Bundle,
+    method: MethodName,
     test: Examples,
     logits: npt.NDArray[np.floating],
     *,
@@ -54,10 +51,11 @@ def explanations(
     shown: int,
     seed: int,
 ) -> Explanations:
-    """Explain a sample of a bundle's answers by its own method and graph, as the service does.
+    """Explain a sample of a bundle's answers by its own graphs, as the service does.
 
     Args:
         bundle: what answered.
+        method: how it is explained.
         test: N images with their labels.
         logits: [N, K], the answers.
         temperature: divides the logits.
@@ -65,19 +63,11 @@ def explanations(
         seed: of the sample.
 
     Raises:
-        Unsupported: the bundle names no method.
+        Unsupported: the bundle has not got a graph that the method needs.
         RuntimeFailure: the runtime failed, or a map is not finite.
     """
     labels = bundle.manifest.labels
-    method = bundle.manifest.default_explanation
-    if method is None:
-        raise Unsupported(f"{bundle} names no default method")
-    device = choose(Provider.CPU)
-    network = Network(
-        cache(lambda graph: open_graph(bundle, graph, device)),
-        classes=len(labels),
-        head=bundles.cam_weights(bundle),
-    )
+    network = network_of(bundle)
     generator = np.random.default_rng(seed)
 
     def explained(row: int) -> Explained:

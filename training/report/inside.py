@@ -8,6 +8,7 @@ import torch
 
 from models.bundle import Bundle
 from models.golden import to_float
+from models.manifest import MethodName
 from training.instrument import Instrumented
 from training.learning.batches import Examples
 from training.report import layers
@@ -35,6 +36,7 @@ class Inside:
 def look(
     network: Instrumented,
     bundle: Bundle,
+    method: MethodName,
     test: Examples,
     logits: npt.NDArray[np.floating],
     *,
@@ -48,6 +50,7 @@ def look(
     Args:
         network: in evaluation mode.
         bundle: what it was exported to.
+        method: how its answers are explained.
         test: N images that it has not learned from.
         logits: [N, K], what the bundle answers on them.
         temperature: the bundle's.
@@ -56,7 +59,7 @@ def look(
         answers: how many right ones are explained, and how many wrong ones.
 
     Raises:
-        Unsupported: the bundle names no way to explain its answers.
+        Unsupported: the bundle has not got a graph that the method needs.
         RuntimeFailure: the runtime failed.
     """
     height, width = test.crops.shape[1:3]
@@ -65,5 +68,7 @@ def look(
         bundle.manifest.provenance.backbone,
         layers.table(network, torch.from_numpy(to_float(test.crops[:1]))),
         visualise(network, visualised, (height, width), temperature=temperature, seed=seed),
-        explanations(bundle, test, logits, temperature=temperature, shown=answers, seed=seed),
+        explanations(
+            bundle, method, test, logits, temperature=temperature, shown=answers, seed=seed
+        ),
     )

@@ -20,6 +20,7 @@ from training.report.lesson import Lesson
 from training.report.template import template
 from training.robustness.adversarial import Adversarial
 from training.robustness.measurement import SEVERITIES, Robustness
+from training.saliency.recommendation import Recommendation
 
 SUSPECTS = 24
 """Images with doubted labels that are shown."""
@@ -53,6 +54,7 @@ class Contents:
         robustness: on some or all of them.
         adversarial: on the same ones.
         squeezing: on the same ones; None where there were too few.
+        recommendation: the saliency method that suits the network, by some of them.
         test: the held-out images.
         learning: the images learned from.
         inside: what the network looks like.
@@ -73,6 +75,7 @@ class Contents:
     robustness: Robustness
     adversarial: Adversarial
     squeezing: Squeezing | None
+    recommendation: Recommendation
     test: Shown
     learning: Shown
     inside: Inside
@@ -115,6 +118,7 @@ def render(contents: Contents) -> str:
         robustness=contents.robustness,
         adversarial=contents.adversarial,
         squeezing=contents.squeezing,
+        recommendation=contents.recommendation,
         severities=SEVERITIES,
         rotation=pictures.rotation(contents.robustness.rotation),
         shift=pictures.shift(contents.robustness.shifts),

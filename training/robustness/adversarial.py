@@ -7,12 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.bundle import Bundle
-from models.manifest import Graph
-from service.core.network import Network
-from service.core.ports import Runner
 from service.core.robustness.evaluation import METRIC, attack_of, standing
-from service.runtime.loading import open_graph
-from service.runtime.providers import Provider, choose
+from training.network import network_of
 
 ATTACKS = ("pgd@linf:0.5/255", "pgd@linf:1/255", "pgd@linf:2/255")
 """What every trained model is attacked by."""
@@ -59,16 +55,3 @@ def attacked(
             for attack in attacks
         }
     )
-
-
-def network_of(bundle: Bundle) -> Network:
-    """A bundle's graphs on the CPU, each loaded when it is first run."""
-    device = choose(Provider.CPU)
-    runners: dict[Graph, Runner] = {}
-
-    def runner(graph: Graph) -> Runner:
-        if graph not in runners:
-            runners[graph] = open_graph(bundle, graph, device)
-        return runners[graph]
-
-    return Network(runner, classes=len(bundle.manifest.labels))

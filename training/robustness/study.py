@@ -24,7 +24,7 @@ from service.core.robustness.norms import Norm
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
 from training.export import read_labels
-from training.robustness.adversarial import network_of
+from training.network import network_of
 from training.robustness.detection import detection
 from training.robustness.measurement import measure
 

@@ -2,21 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-from models import bundle as bundles
 from models.bundle import Bundle
 from models.golden import to_float
 from models.manifest import MethodName
-from service.core.network import Network
 from service.core.saliency.explanation import explain
 from service.core.saliency.parameters import Parameters
 from service.core.targets import Question, Target
-from service.runtime.loading import open_graph
-from service.runtime.providers import Provider, choose
+from training.network import network_of
 
 Doubles = npt.NDArray[np.float64]
 
@@ -101,13 +97,3 @@ def ranked(found: Sequence[Faithfulness]) -> list[MethodName]:
 def _equal(differences: Doubles) -> bool:
     error = differences.std() / np.sqrt(len(differences))
     return bool(differences.mean() <= error)
-
-
-def network_of(bundle: Bundle) -> Network:
-    """The bundle's graphs as functions, on the CPU."""
-    device = choose(Provider.CPU)
-    return Network(
-        cache(lambda graph: open_graph(bundle, graph, device)),
-        classes=len(bundle.manifest.labels),
-        head=bundles.cam_weights(bundle),
-    )

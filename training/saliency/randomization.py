@@ -6,7 +6,7 @@ random from the last layer to the first, and maps should change with them.
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from service.core.saliency.parameters import Parameters
 from service.core.targets import Question, Target
 from service.runtime.providers import Provider, choose
 from service.runtime.session import open_session
-from training.saliency.comparison import network_of
+from training.network import network_of
 
 STAGES = 6
 """In so many steps all layers become random."""
@@ -85,7 +85,7 @@ def check(
     return stages
 
 
-def passes(stages: list[Stage]) -> bool:
+def passes(stages: Sequence[Stage]) -> bool:
     """Whether a wholly random network's maps are others than the trained one's."""
     return stages[-1].correlation <= MOST
 

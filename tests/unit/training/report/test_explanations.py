@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from models.bundle import Bundle
-from models.errors import Unsupported
 from service.core.heatmap import draw
 from training.learning.batches import Examples
 from training.report.explanations import explanations
@@ -43,7 +42,9 @@ def logits(examples: Examples, tiny_model: Any) -> Logits:
 def test_right_and_wrong_answers_are_told_apart(
     tiny_bundle: Bundle, examples: Examples, logits: Logits
 ) -> None:
-    found = explanations(tiny_bundle, examples, logits, temperature=1, shown=IMAGES, seed=0)
+    found = explanations(
+        tiny_bundle, "gradcam", examples, logits, temperature=1, shown=IMAGES, seed=0
+    )
 
     assert found.method == "gradcam"
     assert {each.row for each in found.wrong} == set(range(WRONG))
@@ -57,7 +58,9 @@ def test_of_many_answers_a_seeded_sample_is_explained(
     tiny_bundle: Bundle, examples: Examples, logits: Logits
 ) -> None:
     def rows(seed: int) -> list[int]:
-        found = explanations(tiny_bundle, examples, logits, temperature=1, shown=4, seed=seed)
+        found = explanations(
+            tiny_bundle, "gradcam", examples, logits, temperature=1, shown=4, seed=seed
+        )
         assert (len(found.right), len(found.wrong)) == (4, 4)
         return [each.row for each in found.right]
 
@@ -68,7 +71,7 @@ def test_of_many_answers_a_seeded_sample_is_explained(
 def test_the_probability_is_that_at_the_temperature(
     tiny_bundle: Bundle, examples: Examples, logits: Logits
 ) -> None:
-    found = explanations(tiny_bundle, examples, logits, temperature=0.5, shown=1, seed=0)
+    found = explanations(tiny_bundle, "gradcam", examples, logits, temperature=0.5, shown=1, seed=0)
 
     (each,) = found.wrong
     expected = torch.from_numpy(logits[each.row] / 0.5).softmax(0).max()
@@ -78,7 +81,7 @@ def test_the_probability_is_that_at_the_temperature(
 def test_the_heat_is_the_maps_of_the_class_that_was_answered(
     tiny_bundle: Bundle, tiny_model: Any, examples: Examples, logits: Logits
 ) -> None:
-    found = explanations(tiny_bundle, examples, logits, temperature=1, shown=1, seed=0)
+    found = explanations(tiny_bundle, "gradcam", examples, logits, temperature=1, shown=1, seed=0)
 
     (each,) = found.wrong
     crop, answered = examples.crops[each.row], np.eye(4)[[each.answer.index]]
@@ -97,19 +100,9 @@ def test_a_model_that_is_never_wrong_has_no_wrong_answers(
 ) -> None:
     right = examples.of(np.arange(WRONG, IMAGES))
 
-    found = explanations(tiny_bundle, right, logits[WRONG:], temperature=1, shown=3, seed=0)
+    found = explanations(
+        tiny_bundle, "gradcam", right, logits[WRONG:], temperature=1, shown=3, seed=0
+    )
 
     assert len(found.right) == 3
     assert found.wrong == []
-
-
-def test_a_bundle_that_names_no_method_is_refused(
-    tiny_bundle: Bundle, examples: Examples, logits: Logits
-) -> None:
-    manifest = tiny_bundle.manifest.model_copy(update={"default_explanation": None})
-
-    with pytest.raises(Unsupported, match="names no default method"):
-        explanations(
-            Bundle(tiny_bundle.directory, manifest), examples, logits,
-            temperature=1, shown=1, seed=0,
-        )  # fmt: skip

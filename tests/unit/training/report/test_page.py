@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.manifest import Calibration, Conformal, Lac, Precision, Raps, Squeezing
+from models.manifest import Calibration, Conformal, Lac, MethodName, Precision, Raps, Squeezing
 from service.core.classification import Prediction
 from service.core.robustness.geometry import Axis
 from training.advisor import Evidence, advise
@@ -27,6 +27,9 @@ from training.report.page import SUSPECTS, Contents, Shown, render
 from training.report.visualisation import Visualisation
 from training.robustness.adversarial import Adversarial
 from training.robustness.measurement import Robustness, Sensitivity
+from training.saliency.comparison import Faithfulness
+from training.saliency.randomization import Stage
+from training.saliency.recommendation import Recommendation
 from training.score import Score
 
 NAMES = ("ants & <bees>", "wasps")
@@ -36,6 +39,17 @@ IMAGES = 40
 def shown(name: str, generator: np.random.Generator) -> Shown:
     crops = generator.integers(0, 256, (IMAGES, 24, 32, 3), dtype=np.uint8)
     return Shown([f"{name}{number}.jpg" for number in range(IMAGES)], crops)
+
+
+def recommendation() -> Recommendation:
+    def measured(method: MethodName, insertion: float, passes: float) -> Faithfulness:
+        eighth, quarter, one = (np.array([number]) for number in (0.125, 0.25, 1.0))
+        return Faithfulness(method, np.array([insertion]), eighth, quarter, one, passes)
+
+    compared = [measured("layercam", 0.875, 1), measured("gradient", 0.5, 2)]
+    falls = [Stage(0.5, 0.75), Stage(1.0, 0.123)]
+    stuck = [Stage(0.5, 0.95), Stage(1.0, 0.911)]
+    return Recommendation(16, compared, {"layercam": stuck, "gradient": falls}, "gradient")
 
 
 def robustness(generator: np.random.Generator) -> Robustness:
@@ -86,6 +100,7 @@ def contents() -> Contents:
         suspects=[Suspect(index=7, label=0, likelier=1, probability=0.93)],
         test=shown("photo", generator),
         learning=shown("learned", generator),
+        recommendation=recommendation(),
         inside=Inside("tinynet", LayerTable(()), [], Explanations("gradcam", [], [])),
     )
 
@@ -221,6 +236,22 @@ def test_the_same_contents_give_the_same_page(contents: Contents) -> None:
     assert render(contents) == render(contents)
 
 
+def test_the_page_says_how_answers_are_explained_and_why(contents: Contents) -> None:
+    text = " ".join(Reader(render(contents)).text.split())
+
+    assert "gradient is the bundle's own saliency method" in text
+    assert "judged on 16 held-out images" in text
+    assert "layercam 0.875 0.125 0.750 25.0% 100.0% 1 gradient 0.500 0.125 0.375" in text
+    assert "layercam (not passed) 0.95 0.91 gradient 0.75 0.12" in text
+
+
+def test_the_page_says_where_no_method_is_to_be_trusted(contents: Contents) -> None:
+    none = replace(contents.recommendation, chosen=None)
+    text = " ".join(Reader(render(replace(contents, recommendation=none))).text.split())
+
+    assert "No saliency method passed" in text
+
+
 def test_layers_are_listed_with_their_totals(contents: Contents) -> None:
     layers = LayerTable(
         (
@@ -268,7 +299,7 @@ def test_an_explained_answer_stands_beside_its_evidence(contents: Contents) -> N
     page = Reader(render(replace(shown, judged=replace(contents.judged, calibrated=calibrated))))
 
     text = " ".join(page.text.split())
-    assert "the gradient (Simonyan et al. 2013)" in text
+    assert "answered, by gradient: the lighter" in text
     assert "Right answers wasps 81% photo3.jpg" in text
     assert "Wrong answers wasps 52%, not ants & <bees> photo4.jpg" in text
     assert len([a for a in page.loaded if a.startswith("data:image/jpeg")]) == 4

@@ -11,7 +11,7 @@ from models.bundle import Bundle
 from models.golden import to_float
 from service.core.network import Network
 from service.core.robustness import squeezers
-from training.robustness.adversarial import network_of
+from training.network import network_of
 from training.robustness.detection import detection
 
 

@@ -7,7 +7,8 @@ from models.bundle import Bundle
 from models.golden import to_float
 from service.core.saliency.quality import measure
 from service.core.targets import Question, Target
-from training.saliency.comparison import Faithfulness, compare, network_of, ranked
+from training.network import network_of
+from training.saliency.comparison import Faithfulness, compare, ranked
 
 
 def found(method: Any, scores: list[float], passes: int) -> Faithfulness:
