@@ -56,13 +56,17 @@ class _Client:
             writer.close()
         return answers
 
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():  # servers close what has been idle for long
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(self._host, self._port)
+
     async def _post(self, request: bytes, due: float) -> Answer:
         try:
-            reader, writer = (
-                self._free.pop()
-                if self._free
-                else await asyncio.open_connection(self._host, self._port)
-            )
+            reader, writer = await self._connection()
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             lines = head.lower().split(b"\r\n")
