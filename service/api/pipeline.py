@@ -1,4 +1,4 @@
-"""The way of every image: decoded in a thread, classified in a batch."""
+"""The way of every image, from its bytes to its logits."""
 
 import asyncio
 import time
@@ -12,6 +12,7 @@ from models.photo import Limits
 from models.preprocess import Crop, preprocess
 from service.api.parts import Parts
 from service.core.demand import Demand
+from service.core.ports import Arrays
 from service.core.serving import ServedModel
 
 
@@ -40,26 +41,47 @@ async def see(service: Parts, model: ServedModel, image: bytes, demand: Demand) 
         RuntimeFailure: the runtime failed.
     """
     started = time.perf_counter()
-    crop = await asyncio.wrap_future(
-        service.decoders.submit(
-            _decode, demand, image, model.bundle.manifest.preprocessing, service.photo_limits
-        )
-    )
-    decode = time.perf_counter() - started
-    service.metrics.decoded(crop.format)
-    rows = {"image": crop.pixels[np.newaxis]}
-    answer = await asyncio.wrap_future(model.classifier.submit(rows, demand))
+    photo = _Photo(image, model.bundle.manifest.preprocessing, service.photo_limits)
+    if model.plan.batch == 1 and model.plan.sessions >= service.decoders.threads:
+        # Each session's thread decodes too: to hand the image on would only cost, and what was
+        # begun first is done first.
+        answering = model.classifier.submit_later(photo.decode, 1, demand)
+    else:
+        decoding = service.decoders.submit(_decode, demand, photo)
+        answering = model.classifier.submit(await asyncio.wrap_future(decoding), demand)
+    answer = await asyncio.wrap_future(answering)
+    passed = time.perf_counter() - started
+    service.metrics.decoded(photo.crop.format)
     seconds = {
-        "decode": decode,
-        "queue": answer.queue_seconds,
+        "decode": photo.seconds,
+        "queue": max(0.0, passed - photo.seconds - answer.inference_seconds),
         "inference": answer.inference_seconds,
     }
     rows_of = {name: output[0] for name, output in answer.outputs.items()}
     return Seen(
-        crop, rows_of["logits"], rows_of.get("embedding"), rows_of.get("activations"), seconds
+        photo.crop, rows_of["logits"], rows_of.get("embedding"), rows_of.get("activations"), seconds
     )
 
 
-def _decode(demand: Demand, image: bytes, preprocessing: Preprocessing, limits: Limits) -> Crop:
+class _Photo:
+    """An encoded image; once it is decoded, its `crop`, and the `seconds` that took."""
+
+    crop: Crop
+
+    def __init__(self, image: bytes, preprocessing: Preprocessing, limits: Limits) -> None:
+        self.seconds = 0.0
+        self._image = image
+        self._preprocessing = preprocessing
+        self._limits = limits
+
+    def decode(self) -> Arrays:
+        """What `model.onnx` takes of it."""
+        started = time.perf_counter()
+        self.crop = preprocess(self._image, self._preprocessing, self._limits)
+        self.seconds = time.perf_counter() - started
+        return {"image": self.crop.pixels[np.newaxis]}
+
+
+def _decode(demand: Demand, photo: _Photo) -> Arrays:
     demand.check()
-    return preprocess(image, preprocessing, limits)
+    return photo.decode()

@@ -103,8 +103,30 @@ class BatchQueue:
             Overloaded: the queue is full, or will not come to the request in time.
             NotReady: the queue is closed.
         """
+        return self.submit_later(lambda: feeds, len(next(iter(feeds.values()))), demand)
+
+    def submit_later(
+        self, make: Callable[[], Arrays], rows: int, demand: Demand | None = None
+    ) -> Future[Answer]:
+        """Queue one request whose inputs are made by the inference thread, when it is run.
+
+        What `make` raises fails the request, and with it its batch: for batches of one.
+
+        Args:
+            make: gives the graph's inputs by name.
+            rows: how many it will give of each.
+            demand: as in `submit`.
+
+        Returns:
+            The answer to come, as from `submit`.
+
+        Raises:
+            InvalidRequest: there are more rows than the queue ever holds.
+            Overloaded: the queue is full, or will not come to the request in time.
+            NotReady: the queue is closed.
+        """
         demand = demand or Demand()
-        request = Request(feeds, len(next(iter(feeds.values()))), demand)
+        request = Request(make, rows, demand)
         self._backlog.enter(request.rows, demand)
         with self._changed:
             if self._closed:
@@ -170,7 +192,9 @@ class BatchQueue:
         started = time.perf_counter()
         rows = sum(request.rows for request in batch)
         try:
-            outputs = runner.run(_join(batch))
+            feeds = _join([request.make() for request in batch])
+            started = time.perf_counter()
+            outputs = runner.run(feeds)
         except Exception as error:  # noqa: BLE001  # the requests get it, the thread lives on
             if isinstance(error, OutOfMemory):
                 self._limit.out_of_memory(rows)
@@ -187,7 +211,6 @@ class BatchQueue:
             request.answer.set_result(
                 Answer(
                     outputs={name: output[own] for name, output in outputs.items()},
-                    queue_seconds=started - request.arrived,
                     inference_seconds=seconds,
                 )
             )
@@ -209,9 +232,7 @@ class _Queued:
         return self.queue.submit(feeds, self.demand).result().outputs
 
 
-def _join(batch: Sequence[Request]) -> Arrays:
-    if len(batch) == 1:
-        return batch[0].feeds
-    return {
-        name: np.concatenate([request.feeds[name] for request in batch]) for name in batch[0].feeds
-    }
+def _join(feeds: Sequence[Arrays]) -> Arrays:
+    if len(feeds) == 1:
+        return feeds[0]
+    return {name: np.concatenate([each[name] for each in feeds]) for name in feeds[0]}

@@ -1,7 +1,7 @@
 """What waits for a session, the most urgent first."""
 
 import heapq
-import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,21 +13,19 @@ from service.core.ports import Arrays
 
 @dataclass(frozen=True)
 class Answer:
-    """What came out for one request, and how long it took."""
+    """What came out for one request, and how long its batch ran."""
 
     outputs: Arrays
-    queue_seconds: float
     inference_seconds: float
 
 
 @dataclass(frozen=True)
 class Request:
-    """Rows to be run together: `feeds` holds `rows` of each input."""
+    """Rows to be run together: `make` gives `rows` of each input, once their turn has come."""
 
-    feeds: Arrays
+    make: Callable[[], Arrays]
     rows: int
     demand: Demand
-    arrived: float = field(default_factory=time.perf_counter)
     answer: Future[Answer] = field(default_factory=Future)
 
     def begin(self) -> bool:

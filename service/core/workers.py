@@ -52,6 +52,7 @@ class WorkerPool:
 
     def __init__(self, name: str, *, threads: int, capacity: int, background: bool = False) -> None:
         """Prepare the pool; `background` threads give way to the others."""
+        self.threads = threads
         self._name = name
         self._backlog = Backlog(name, capacity=capacity)
         self._executor = ThreadPoolExecutor(

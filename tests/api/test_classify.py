@@ -3,17 +3,35 @@
 import base64
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from fastapi import FastAPI
 from scipy.special import softmax
 from starlette.testclient import TestClient
 
 from service.api.schemas.classify import Classification, Classifications
+from service.app import create_app
+from service.runtime.tuning import Tuning
+from service.settings import Settings
 
 PNG = {"Content-Type": "image/png"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[{"max_batch": 16}, {"max_batch": 1, "decode_threads": 1}],
+    ids=["in batches", "one by one"],
+)
+def client(request: pytest.FixtureRequest, settings: Settings) -> Iterator[TestClient]:
+    """A client of the application, where images are decoded beside the sessions or by them."""
+    chosen = settings.model_copy(update={"tune": Tuning.OFF, **request.param})
+    with TestClient(create_app(chosen)) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +63,21 @@ def test_a_raw_body_is_classified(
 def test_top_k_limits_the_predictions(client: TestClient, red_left: bytes) -> None:
     answer = client.post("/classify?top_k=2", content=red_left).json()
     assert len(answer["predictions"]) == 2
+
+
+def test_where_images_go_one_by_one_no_thread_but_the_sessions_decodes(
+    client: TestClient, red_left: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = client.app
+    assert isinstance(app, FastAPI)
+    decoders = app.state.parts.decoders
+    submit = Mock(wraps=decoders.submit)
+    monkeypatch.setattr(decoders, "submit", submit)
+
+    assert client.post("/classify", content=red_left).status_code == 200
+
+    (model,) = client.get("/readyz").json()["models"]
+    assert submit.call_count == (0 if model["plan"]["batch"] == 1 else 1)
 
 
 def test_stages_add_up_to_no_more_than_the_total(client: TestClient, red_left: bytes) -> None:

@@ -6,12 +6,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from queue import SimpleQueue
-from threading import Event, Semaphore, get_native_id
+from threading import Event, Semaphore, current_thread, get_native_id
 
 import numpy as np
 import pytest
 
-from models.errors import DeadlineExceeded, NotReady, OutOfMemory, Overloaded, RuntimeFailure
+from models.errors import (
+    CorruptImage,
+    DeadlineExceeded,
+    NotReady,
+    OutOfMemory,
+    Overloaded,
+    RuntimeFailure,
+)
 from service.core.batching import BatchQueue, BatchReport
 from service.core.demand import Demand, Priority
 from service.core.ports import Arrays
@@ -245,19 +252,48 @@ def test_closing_answers_what_was_let_in_and_refuses_the_rest(runner: Doubler) -
     assert queue.depth == 0
 
 
-def test_times_are_those_of_waiting_and_running(runner: Doubler, queue: BatchQueue) -> None:
-    pause = Event()
-    submit(queue, 0)
+def test_the_time_is_that_of_running(runner: Doubler, queue: BatchQueue) -> None:
+    started = time.perf_counter()
+    submit(queue, 1)
     assert runner.begun.acquire(timeout=SECONDS)
-    waiting = submit(queue, 1)
-    pause.wait(0.05)
-    runner.go.release()
+    second = submit(queue, 2)
+    Event().wait(0.05)
+    released = time.perf_counter()
+    for _ in range(2):
+        runner.go.release()
+    answer = second.result(SECONDS)
+    passed = time.perf_counter()
+    assert 0 < answer.inference_seconds <= passed - released < passed - started
+
+
+def test_inputs_are_made_when_their_turn_has_come(runner: Doubler) -> None:
+    queue = BatchQueue([runner], name="one by one", max_batch=1, capacity=8)
+    submit(queue, 1)
     assert runner.begun.acquire(timeout=SECONDS)
-    pause.wait(0.02)
-    runner.go.release()
-    answer = waiting.result(SECONDS)
-    assert answer.queue_seconds >= 0.05
-    assert answer.inference_seconds >= 0.02
+    threads: list[str] = []
+
+    def make() -> Arrays:
+        threads.append(current_thread().name)
+        return {"x": np.array([2.0])}
+
+    def fail() -> Arrays:
+        raise CorruptImage("no photo")
+
+    demand = Demand()
+    made, failed = queue.submit_later(make, 1), queue.submit_later(fail, 1)
+    useless = queue.submit_later(make, 1, demand)
+    demand.abandoned.set()
+    assert threads == []
+    for _ in range(2):
+        runner.go.release()
+    with pytest.raises(CorruptImage, match="no photo"):
+        failed.result(SECONDS)
+    with pytest.raises(CancelledError):
+        useless.result(SECONDS)
+    assert made.result(SECONDS).outputs["y"].tolist() == [4]
+    assert threads == ["one by one"]
+    queue.close()
+    assert queue.depth == 0
 
 
 def test_each_batch_is_reported() -> None:
