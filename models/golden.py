@@ -5,6 +5,7 @@
 float64 computed for them, stored as float32.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -79,12 +80,7 @@ def compare(graph: Graph, outputs: Arrays, golden: Arrays, tolerances: Tolerance
         if not np.isfinite(got).all():
             raise GoldenMismatch(f"{where} is not finite")
         if name in COMPARED_BY_COSINE and rounded is None:
-            worst = min(cosine(a, b) for a, b in zip(got, expected, strict=True))
-            if worst < tolerances.gradient_cosine:
-                raise GoldenMismatch(
-                    f"{where} has cosine {worst:.6f} with its reference; "
-                    f"{tolerances.gradient_cosine} is the least allowed"
-                )
+            _compare_directions(where, got, expected, tolerances.gradient_cosine)
         else:
             error, allowed = relative_l2(got, expected), rounded or tolerances.logits
             if error > allowed:
@@ -92,6 +88,22 @@ def compare(graph: Graph, outputs: Arrays, golden: Arrays, tolerances: Tolerance
                     f"{where} is {error:.1e} (relative L2) from its reference; "
                     f"{allowed:.0e} is allowed"
                 )
+
+
+def _compare_directions(
+    where: str, got: npt.NDArray[np.float64], expected: npt.NDArray[np.float64], least: float
+) -> None:
+    worst = min(cosine(a, b) for a, b in zip(got, expected, strict=True))
+    if worst < least:
+        raise GoldenMismatch(
+            f"{where} has cosine {worst:.6f} with its reference; {least} is the least allowed"
+        )
+    # What errs by so much in direction alone errs by this; so may what errs in length.
+    error = relative_l2(got, expected)
+    if error > math.sqrt(2 * (1 - least)) + np.finfo(np.float32).eps:
+        raise GoldenMismatch(
+            f"{where} points as its reference does, but is {error:.1e} (relative L2) from it"
+        )
 
 
 def compare_head(weight: npt.NDArray[np.float32], golden: Arrays, tolerances: Tolerances) -> None:

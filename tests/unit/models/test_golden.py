@@ -112,9 +112,17 @@ def test_beside_a_rounded_model_the_other_graphs_are_held_as_ever() -> None:
 def test_gradients_are_compared_by_direction_image_by_image() -> None:
     arrays = stored()
     gradient = arrays["input_gradient"].astype(np.float64)
-    golden.compare(Graph.GRADIENT, {"input_gradient": 3 * gradient}, arrays, TOLERANCES)
+    golden.compare(Graph.GRADIENT, {"input_gradient": 1.04 * gradient}, arrays, TOLERANCES)
     gradient[1] += np.random.default_rng(1).normal(size=gradient[1].shape)
     with pytest.raises(GoldenMismatch, match="cosine"):
+        golden.compare(Graph.GRADIENT, {"input_gradient": gradient}, arrays, TOLERANCES)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.95, 1.05, 2])
+def test_gradients_of_another_length_are_found_out(factor: float) -> None:
+    arrays = stored()
+    gradient = factor * arrays["input_gradient"].astype(np.float64)
+    with pytest.raises(GoldenMismatch, match="points as its reference does"):
         golden.compare(Graph.GRADIENT, {"input_gradient": gradient}, arrays, TOLERANCES)
 
 
