@@ -6,6 +6,7 @@ A bundle is a folder: `manifest.json`, the ONNX graphs, `weights.bin` that they 
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,15 +114,36 @@ def write_manifest(directory: Path, fields: Mapping[str, object]) -> Bundle:
         manifest = Manifest.model_validate({**fields, "sha256": hashes})
     except ValidationError as error:
         raise BundleInvalid(f"{directory}: {_first_problem(error)}") from error
-    text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False)
-    (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    return Bundle(directory, manifest)
+    return _write(directory, manifest)
+
+
+def renumber(bundle: Bundle, version: int) -> Bundle:
+    """Have a bundle's manifest state another version; all else stays.
+
+    Raises:
+        BundleInvalid: that is no version.
+    """
+    try:
+        manifest = Manifest.model_validate({**bundle.manifest.model_dump(), "version": version})
+    except ValidationError as error:
+        raise BundleInvalid(f"{bundle.directory}: {_first_problem(error)}") from error
+    return _write(bundle.directory, manifest)
 
 
 def sha256(path: Path) -> str:
     """The file's SHA-256, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(directory: Path, manifest: Manifest) -> Bundle:
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False)
+    path = directory / MANIFEST
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return Bundle(directory, manifest)
 
 
 def _first_problem(error: ValidationError) -> str:

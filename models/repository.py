@@ -102,28 +102,31 @@ class Repository:
         """The version that a new bundle of this name should state; 1 for a new name."""
         return max(self._folders(name), default=0) + 1 if _NAME.fullmatch(name) else 1
 
-    def publish(self, staged: Path) -> Bundle:
+    def publish(self, staged: Path, *, version: int | None = None) -> Bundle:
         """Copy a finished bundle into the repository and make it current.
 
-        Its name and version are its manifest's. The version has to be higher than every
-        published one (see `next_version`). Files that the manifest does not list stay
-        behind.
+        Its name is its manifest's, and so is its version where none is given. It has to be
+        higher than every published one (see `next_version`). Files that the manifest does not
+        list stay behind.
 
         Raises:
             BundleNotFound: `staged` holds no manifest.
             BundleInvalid: the bundle is broken, or its version is not a new highest.
         """
         source = bundle.read(staged)
-        name, version = source.manifest.name, source.manifest.version
-        self._expect_highest(source)
+        name = source.manifest.name
+        version = source.manifest.version if version is None else version
+        self._expect_highest(source, version)
         home = self.root / name
         home.mkdir(parents=True, exist_ok=True)
         with _temporary_folder(home) as temporary:
             for file in [*source.manifest.sha256, bundle.MANIFEST]:
                 _copy_durably(staged / file, temporary / file)
             bundle.verify(Bundle(temporary, source.manifest))
+            if version != source.manifest.version:
+                bundle.renumber(Bundle(temporary, source.manifest), version)
             sync_folder(temporary)
-            self._expect_highest(source)  # another may have published while this was copied
+            self._expect_highest(source, version)  # another may have published meanwhile
             try:
                 temporary.rename(home / str(version))
             except OSError as error:
@@ -158,10 +161,12 @@ class Repository:
         sync_folder(home)
         return found
 
-    def _expect_highest(self, source: Bundle) -> None:
+    def _expect_highest(self, source: Bundle, version: int) -> None:
         least = self.next_version(source.manifest.name)
-        if source.manifest.version < least:
-            raise BundleInvalid(f"{source} cannot be published: the next version is {least}")
+        if version < least:
+            raise BundleInvalid(
+                f"{source} cannot be published as version {version}: {least} is the least"
+            )
 
     def _folders(self, name: str) -> list[int]:
         home = self.root / name

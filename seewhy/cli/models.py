@@ -1,6 +1,9 @@
 """`seewhy models`: what a repository holds, and which version is current."""
 
+import json
 import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -31,39 +34,33 @@ def models_group() -> typer.Typer:
     group = typer.Typer(help="List, show, publish and roll back models.", epilog=listing)
     group.command("list", epilog=listing)(list_models)
     group.command(epilog=epilog("seewhy models show efficientnet_lite0"))(show)
-    group.command(epilog=epilog("seewhy models publish build/mine"))(publish)
+    group.command(epilog=epilog("seewhy models publish build/mine/mine/1"))(publish)
     group.command(epilog=epilog("seewhy models rollback mine --version 1"))(rollback)
     return group
 
 
-def list_models(*, repository: RepositoryOption = None) -> int:
+def list_models(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    repository: RepositoryOption = None,
+) -> int:
     """List the models and their versions.
 
     A model's current version is what answers unless another is asked for.
     """
-    table = tables.headed("model", "version", "current", "classes", "backbone")
-    found = _repository(repository)
-    broken: list[BundleError] = []
-    for name in found.names():
-        try:
-            current = found.current(name)
-        except BundleError as error:
-            current = None
-            broken.append(error)
-        for version in found.versions(name):
-            mark = BROKEN if current is None else "yes" if version == current else ""
-            try:
-                manifest = found.open(name, version).manifest
-            except BundleError as error:
-                facts = (BROKEN, BROKEN)
-                broken.append(error)
-            else:
-                facts = (str(len(manifest.labels)), manifest.provenance.backbone)
-            table.add_row(name, str(version), mark, *facts)
-    tables.show(table)
-    for problem in broken:
+    problems: list[BundleError] = []
+    rows = list(_rows(_repository(repository), problems))
+    if as_json:
+        for row in rows:
+            print(json.dumps(asdict(row), ensure_ascii=False))
+    else:
+        table = tables.headed("model", "version", "current", "classes", "backbone")
+        for row in rows:
+            table.add_row(*row.cells())
+        tables.show(table)
+    for problem in problems:
         print(f"seewhy: {problem}", file=sys.stderr)
-    return ExitCode.PARTLY if broken else ExitCode.DONE
+    return ExitCode.PARTLY if problems else ExitCode.DONE
 
 
 def show(
@@ -92,8 +89,9 @@ def publish(
 ) -> None:
     """Add a bundle and make it current.
 
-    Its graphs are run first, and have to compute what its golden outputs say. What attacks leave
-    of its accuracy is what its manifest says, as train or attack --record measured it.
+    Where the repository has its version already, it becomes the next one. Its graphs are run
+    first, and have to compute what its golden outputs say. What attacks leave of its accuracy is
+    what its manifest says, as train or attack --record measured it.
     """
     target = _repository(repository)
     found = bundles.read(bundle)
@@ -101,7 +99,9 @@ def publish(
     evaluation.hold(found.manifest.metrics, required, str(bundle))
     bundles.verify(found)
     loading.check(found, choose(Provider.CPU))
-    print(f"{target.publish(bundle)} is published in {target.root} and current; {RUNNING}")
+    version = max(found.manifest.version, target.next_version(found.manifest.name))
+    published = target.publish(bundle, version=version)
+    print(f"{published} is published in {target.root} and current; {RUNNING}")
 
 
 def rollback(
@@ -118,6 +118,46 @@ def rollback(
 
 def _repository(folder: Path | None) -> Repository:
     return Repository(settings(repository=folder).repository)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A version; None stands for what is broken: the pointer to the current one, the manifest."""
+
+    model: str
+    version: int
+    current: bool | None
+    classes: int | None
+    backbone: str | None
+
+    def cells(self) -> tuple[str, ...]:
+        mark = BROKEN if self.current is None else "yes" if self.current else ""
+        facts = (BROKEN if fact is None else str(fact) for fact in (self.classes, self.backbone))
+        return (self.model, str(self.version), mark, *facts)
+
+
+def _rows(repository: Repository, problems: list[BundleError]) -> Iterator[_Row]:
+    """Every version in order; what cannot be read is added to the problems."""
+    for name in repository.names():
+        current = _current(repository, name, problems)
+        for version in repository.versions(name):
+            mark = None if current is None else version == current
+            try:
+                manifest = repository.open(name, version).manifest
+            except BundleError as error:
+                problems.append(error)
+                yield _Row(name, version, mark, None, None)
+            else:
+                classes, backbone = len(manifest.labels), manifest.provenance.backbone
+                yield _Row(name, version, mark, classes, backbone)
+
+
+def _current(repository: Repository, name: str, problems: list[BundleError]) -> int | None:
+    try:
+        return repository.current(name)
+    except BundleError as error:
+        problems.append(error)
+        return None
 
 
 def _facts(bundle: Bundle) -> dict[str, str]:

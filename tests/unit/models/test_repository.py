@@ -118,10 +118,21 @@ def test_a_version_has_to_be_a_new_highest(
     with_three: Repository, stage: Stage, version: int
 ) -> None:
     staged = stage(version=version, weights=b"other")
-    with pytest.raises(BundleInvalid, match="the next version is 11"):
+    with pytest.raises(BundleInvalid, match="11 is the least"):
         with_three.publish(staged.directory)
     assert with_three.versions("tiny") == [1, 2, 10]
     bundle.verify(with_three.open("tiny"))
+
+
+def test_a_bundle_can_be_published_as_another_version(with_three: Repository, stage: Stage) -> None:
+    staged = stage(version=1, weights=b"other")
+
+    published = with_three.publish(staged.directory, version=11)
+
+    bundle.verify(published)
+    assert (published.manifest.version, with_three.current("tiny")) == (11, 11)
+    assert published.manifest.sha256 == staged.manifest.sha256
+    assert bundle.read(staged.directory).manifest.version == 1
 
 
 def test_rollback_makes_the_version_before_current(with_three: Repository) -> None:
@@ -238,7 +249,7 @@ def test_a_version_that_another_overtakes_while_it_is_copied_is_refused(
 
     monkeypatch.setattr("models.bundle.verify", verify)
 
-    with pytest.raises(BundleInvalid, match="the next version is 3"):
+    with pytest.raises(BundleInvalid, match="3 is the least"):
         repository.publish(slow.directory)
 
     assert repository.versions("tiny") == [2]
