@@ -23,7 +23,7 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from models.errors import CorruptImage, EmptyImage, ImageError, ImageTooLarge, UnsupportedFormat
+from models.errors import CorruptImage, EmptyImage, ImageTooLarge, UnsupportedFormat
 
 # JPEG's own limit; beyond it Pillow's float32 boxes no longer tell neighbouring pixels apart.
 MAX_SIDE = 65_535
@@ -128,11 +128,14 @@ def decode(
         ImageTooLarge: more pixels than `limits` allow, found before decoding them.
     """
     form = sniff(data)
-    with _translated(form), Image.open(BytesIO(data), formats=(form,)) as stored:
+    with _translated(form):
+        stored = Image.open(BytesIO(data), formats=(form,))
+    with stored:
         header_size = stored.size
         _check_size(header_size, limits)
         scale = _reduce(stored, shorter, longer) if form == "JPEG" else 1
-        stored.load()
+        with _translated(form):
+            stored.load()
         if form == "PNG":
             _fit_transparent_colour(stored, bits=data[_PNG_BITS])
         orientation = _orientation(stored)
@@ -161,10 +164,8 @@ def _translated(form: str) -> Iterator[None]:
     """
     try:
         yield
-    except ImageError:
-        raise
     except Image.DecompressionBombError as error:
-        raise ImageTooLarge(f"the {form} claims more pixels than any photo has") from error
+        raise ImageTooLarge(f"the {form} claims far more pixels than are allowed") from error
     except MemoryError as error:
         raise ImageTooLarge(f"there is not enough memory to decode this {form}") from error
     except UnidentifiedImageError as error:

@@ -300,3 +300,13 @@ def test_cmyk_tiff_is_ink_on_paper() -> None:
 def test_pixels_without_a_defined_white_are_refused(mode: str) -> None:
     with pytest.raises(UnsupportedFormat, match="8 or 16 bits"):
         decode(encode(Image.new(mode, (4, 4)), "TIFF"), DEFAULT_LIMITS)
+
+
+def test_a_mistake_of_ours_is_not_called_the_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(_: Image.Image) -> Image.Image:
+        raise AttributeError("ours")
+
+    monkeypatch.setattr("models.photo._to_rgb", mistaken)
+
+    with pytest.raises(AttributeError, match="ours"):
+        decoded(encode(Image.fromarray(noise(4, 4, 3)), "PNG"))
