@@ -6,10 +6,11 @@ PYTHON ?= python3
 bin := .venv/bin
 install := $(bin)/python -m pip install --quiet --disable-pip-version-check
 serving := .venv/.serving
+gpu := .venv/.gpu
 development := .venv/.development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install install-dev test test-all check format lint types imports \
+.PHONY: help serve install install-gpu install-dev test test-all check format lint types imports \
 	zoo-check default-bundle lock clean
 
 help: ## show this list
@@ -19,6 +20,8 @@ serve: install ## serve the default bundle on http://127.0.0.1:8000
 	$(bin)/seewhy serve
 
 install: $(serving) ## set up .venv with what serving needs
+
+install-gpu: $(gpu) ## add the CUDA libraries to what serving needs
 
 install-dev: $(development) ## set up .venv with everything: training, tests, checks
 
@@ -82,6 +85,11 @@ $(serving): requirements/serving.txt pyproject.toml | $(bin)/pip
 	@echo "Installing what serving needs into .venv"
 	$(install) --require-hashes --requirement $<
 	$(install) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(gpu): requirements/gpu.txt $(serving)
+	@echo "Installing the CUDA libraries into .venv (some gigabytes)"
+	$(install) --require-hashes --requirement $<
 	@touch $@
 
 $(development): requirements/all.txt $(serving)

@@ -3,8 +3,8 @@
 from models.errors import SeeWhyError, ServerError
 from seewhy.client import AsyncClient, Client
 from service.api.schemas.classify import Classification, Classified
-from service.api.schemas.common import Failed
 from service.api.schemas.explain import Explanation
+from service.api.schemas.images import Failed
 
 __all__ = [
     "AsyncClient",

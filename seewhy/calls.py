@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from models.errors import InvalidRequest, ServerError
 from service.api.schemas.classify import Classification, Classifications, Classified
-from service.api.schemas.common import Failed, Problem
 from service.api.schemas.explain import Explanation, TargetsExplanation
 from service.api.schemas.feedback import Noted
+from service.api.schemas.images import Failed, Problem
 from service.api.schemas.robustness import Robustness
 from service.api.schemas.similar import Embedded, Similar
 

@@ -27,9 +27,9 @@ from seewhy.calls import (
 )
 from seewhy.retry import pause
 from service.api.schemas.classify import Classification, Classified
-from service.api.schemas.common import Failed
 from service.api.schemas.explain import Explanation, TargetsExplanation
 from service.api.schemas.feedback import Noted
+from service.api.schemas.images import Failed
 from service.api.schemas.robustness import Robustness
 from service.api.schemas.similar import Embedded, Similar
 
@@ -220,5 +220,6 @@ def _headers(api_key: str | None) -> dict[str, str]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except httpx.HTTPError as error:
-        raise ServerError(f"no answer: {error or type(error).__name__}") from error
+    except httpx.RequestError as error:
+        reason = str(error) or type(error).__name__
+        raise ServerError(f"no answer from {error.request.url}: {reason}") from error

@@ -48,3 +48,5 @@ def configure(chosen: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(chosen, sys.stderr))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # What is wrong with a client's image is in the answer, and the operator's fault it is not.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)

@@ -1,6 +1,7 @@
 """The service's metrics, on a registry that is passed in; docs/metrics.md lists them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -20,168 +21,170 @@ _PROBABILITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _PERCENTILES = (5, 10, 25, 50, 75, 90, 95, 99, 100)
 
 
-class Metrics:
-    """Everything that is counted. Labels take few values, whatever clients send."""
+class _Traffic:
+    """Requests, and the way of their images."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
-        self._requests = Counter(
+        counter = partial(Counter, registry=registry)
+        self.requests = counter(
             "seewhy_requests_total",
             "Answered requests; the outcome is ok, or the name of the error.",
             ["route", "model", "outcome"],
-            registry=registry,
         )
-        self._rejected = Counter(
+        self.rejected = counter(
             "seewhy_rejected_requests_total",
             "Requests turned away because there was too much to do.",
             ["route"],
-            registry=registry,
         )
-        self._failed_images = Counter(
+        self.failed_images = counter(
             "seewhy_failed_images_total",
             "Images that failed alone, in a request that was answered.",
             ["route", "error"],
-            registry=registry,
         )
-        self._stages = Histogram(
+        self.stages = Histogram(
             "seewhy_stage_seconds",
             "Time by stage: of each image read, decode, queue, inference, explain, search, "
-            "robustness; "
-            "of each request total.",
+            "robustness; of each request total.",
             ["route", "stage"],
             buckets=_SECONDS,
             registry=registry,
         )
-        self._decoded = Counter(
-            "seewhy_decoded_images_total",
-            "Images that were decoded, by format.",
-            ["format"],
-            registry=registry,
+        self.decoded = counter(
+            "seewhy_decoded_images_total", "Images that were decoded, by format.", ["format"]
         )
-        self._predictions = Counter(
+
+
+class _Answers:
+    """What was said of images."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        counter = partial(Counter, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self.predictions = counter(
             "seewhy_predictions_total",
             "Answers of /classify, by the most probable class.",
             ["model", "label"],
-            registry=registry,
         )
-        self._confidence = Histogram(
+        self.confidence = histogram(
             "seewhy_confidence_ratio",
             "Probability of the most probable class, of each answer of /classify.",
             ["model"],
             buckets=_PROBABILITIES,
-            registry=registry,
         )
-        self._novelty = Histogram(
+        self.novelty = histogram(
             "seewhy_ood_percentile",
             "Out-of-distribution percentile of each answer of /classify.",
             ["model"],
             buckets=_PERCENTILES,
-            registry=registry,
         )
-        self._decisions = Counter(
+        self.decisions = counter(
             "seewhy_decisions_total",
             "Answers of /classify that can be accepted, or ask for a human look.",
             ["model", "decision"],
-            registry=registry,
         )
-        self._explanations = Counter(
-            "seewhy_explanations_total",
-            "Explanations, by method.",
-            ["model", "method"],
-            registry=registry,
+        self.explanations = counter(
+            "seewhy_explanations_total", "Explanations, by method.", ["model", "method"]
         )
-        self._verdicts = Counter(
+        self.verdicts = counter(
             "seewhy_robustness_verdicts_total",
             "Images whose robustness was checked, by verdict.",
             ["model", "verdict"],
-            registry=registry,
         )
-        self._feedback = Counter(
+        self.feedback = counter(
             "seewhy_feedback_total",
             "Images whose label was given, by whether the answer of /classify was right.",
             ["model", "outcome"],
-            registry=registry,
-        )
-        self._batch_rows = Histogram(
-            "seewhy_batch_rows",
-            "Rows of each batch that was run.",
-            ["graph"],
-            buckets=_ROWS,
-            registry=registry,
-        )
-        self._batch_seconds = Histogram(
-            "seewhy_batch_seconds",
-            "Time that each batch was run.",
-            ["graph"],
-            buckets=_SECONDS,
-            registry=registry,
         )
 
-        self._batch_limit = Gauge(
+
+class _Batches:
+    """What the graphs ran."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        histogram = partial(Histogram, registry=registry)
+        self.rows = histogram(
+            "seewhy_batch_rows", "Rows of each batch that was run.", ["graph"], buckets=_ROWS
+        )
+        self.seconds = histogram(
+            "seewhy_batch_seconds", "Time that each batch was run.", ["graph"], buckets=_SECONDS
+        )
+        self.limit = Gauge(
             "seewhy_batch_limit_rows",
             "Most rows run at once now; less than planned after the device ran out of memory.",
             ["graph"],
             registry=registry,
         )
-        self._out_of_memory = Counter(
+        self.out_of_memory = Counter(
             "seewhy_out_of_memory_total",
             "Batches for which the device had not got the memory.",
             ["graph"],
             registry=registry,
         )
         for graph in Graph:  # zero is worth telling
-            self._out_of_memory.labels(graph.value)
+            self.out_of_memory.labels(graph.value)
+
+
+class Metrics:
+    """Everything that is counted. Labels take few values, whatever clients send."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._traffic = _Traffic(registry)
+        self._answers = _Answers(registry)
+        self._batches = _Batches(registry)
 
     def request(self, route: str, model: str, outcome: str, seconds: float) -> None:
         """A request was answered."""
-        self._requests.labels(route, model, outcome).inc()
-        self._stages.labels(route, "total").observe(seconds)
+        self._traffic.requests.labels(route, model, outcome).inc()
+        self._traffic.stages.labels(route, "total").observe(seconds)
         if outcome == "Overloaded":
-            self._rejected.labels(route).inc()
+            self._traffic.rejected.labels(route).inc()
 
     def failed_image(self, route: str, error: str) -> None:
         """One of several images has an error in its place."""
-        self._failed_images.labels(route, error).inc()
+        self._traffic.failed_images.labels(route, error).inc()
 
     def stage(self, route: str, stage: str, seconds: float) -> None:
         """A stage of an image is over."""
-        self._stages.labels(route, stage).observe(seconds)
+        self._traffic.stages.labels(route, stage).observe(seconds)
 
     def decoded(self, form: str) -> None:
         """An image was decoded."""
-        self._decoded.labels(form.lower()).inc()
+        self._traffic.decoded.labels(form.lower()).inc()
 
     def answered(self, model: str, best: Prediction, assessment: Assessment | None) -> None:
         """An image was classified; `assessment` is None where the bundle is not calibrated."""
-        self._predictions.labels(model, best.label).inc()
-        self._confidence.labels(model).observe(best.probability)
+        self._answers.predictions.labels(model, best.label).inc()
+        self._answers.confidence.labels(model).observe(best.probability)
         if assessment is None:
             return
         if assessment.novelty is not None:
-            self._novelty.labels(model).observe(assessment.novelty.nearest_neighbour.percentile)
+            self._answers.novelty.labels(model).observe(
+                assessment.novelty.nearest_neighbour.percentile
+            )
         if assessment.decision is not None:
-            self._decisions.labels(model, assessment.decision.verdict.value).inc()
+            self._answers.decisions.labels(model, assessment.decision.verdict.value).inc()
 
     def explained(self, model: str, method: str) -> None:
         """An image was explained."""
-        self._explanations.labels(model, method).inc()
+        self._answers.explanations.labels(model, method).inc()
 
     def verdict(self, model: str, verdict: Verdict) -> None:
         """An image's robustness was checked."""
-        self._verdicts.labels(model, verdict.value).inc()
+        self._answers.verdicts.labels(model, verdict.value).inc()
 
     def feedback(self, model: str, *, right: bool) -> None:
         """The label of an image was given."""
-        self._feedback.labels(model, "right" if right else "wrong").inc()
+        self._answers.feedback.labels(model, "right" if right else "wrong").inc()
 
     def batch(self, graph: Graph, report: BatchReport) -> None:
         """A batch was run, or did not fit into the device's memory."""
-        self._batch_limit.labels(graph.value).set(report.limit)
+        self._batches.limit.labels(graph.value).set(report.limit)
         if report.out_of_memory:
-            self._out_of_memory.labels(graph.value).inc()
+            self._batches.out_of_memory.labels(graph.value).inc()
             return
-        self._batch_rows.labels(graph.value).observe(report.rows)
-        self._batch_seconds.labels(graph.value).observe(report.seconds)
+        self._batches.rows.labels(graph.value).observe(report.rows)
+        self._batches.seconds.labels(graph.value).observe(report.seconds)
 
     def watch(
         self,

@@ -49,10 +49,10 @@ def attack(
     ] = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Attack a model on labelled photos, with gradients and without.
+    """Attack a model on labelled photos.
 
-    Folders are named by the model's labels, their synonyms or their indices. It runs on the
-    bundle's graphs.
+    Some attacks have its gradients, some do not; all run on the bundle's graphs. Folders are
+    named by the model's labels, their synonyms or their indices.
     """  # fmt: skip
     with needs("attack"):
         from training.robustness.photos import photos  # noqa: PLC0415  # serving does without

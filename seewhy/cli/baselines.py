@@ -25,7 +25,7 @@ def baselines(
     repository: RepositoryOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Compare a backbone's features, and a model, with what came before them.
+    """Compare a deep network with shallow baselines.
 
     Colours, textures, edges and visual words are told apart by the same linear classifiers, on
     the same photos, as the backbone's features; two small networks learn from random weights.

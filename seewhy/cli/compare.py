@@ -34,10 +34,11 @@ def compare(
     ] = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Compare backbones on labelled photos: what each gets right and what it costs.
+    """Compare backbones on labelled photos.
 
-    A linear classifier is cross-validated on the features of each backbone, and of its lower
-    layers too; photos that are set apart for testing are not looked at.
+    What each gets right and what it costs: a linear classifier is cross-validated on the
+    features of each backbone, and of its lower layers too; photos that are set apart for testing
+    are not looked at.
     """
     given = weights or ["package"]
     if len(given) not in {1, len(backbone)}:

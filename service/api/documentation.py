@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from service.api import examples
 from service.api.problems import MEDIA_TYPE
-from service.api.schemas.common import Options, Problem
+from service.api.schemas.images import Options, Problem
 
 _IMAGE = {"schema": {"type": "string", "format": "binary"}}
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}

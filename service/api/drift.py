@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from models.errors import NotReady, Unsupported
 from service.api import parts
 from service.api.documentation import PROBLEMS
-from service.api.schemas.common import ModelQuery
+from service.api.schemas.images import ModelQuery
 from service.api.schemas.operation import Drift
 from service.core.drift import FALSE_ALARMS
 

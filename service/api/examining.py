@@ -15,7 +15,7 @@ from service.api import parts
 from service.api.parts import Parts
 from service.api.pipeline import Seen
 from service.api.requests import ImageRequest
-from service.api.schemas.common import Options
+from service.api.schemas.images import Options
 from service.core.demand import Demand, Priority
 from service.core.robustness import examination
 from service.core.robustness.check import Check

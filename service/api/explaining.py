@@ -15,8 +15,8 @@ from service.api import parts, presentation
 from service.api.parts import Parts
 from service.api.pipeline import Seen
 from service.api.requests import ImageRequest
-from service.api.schemas.common import Options
 from service.api.schemas.explain import ExplainOptions, MapForm
+from service.api.schemas.images import Options
 from service.core import targets
 from service.core.demand import Demand, Priority
 from service.core.saliency.explanation import Explanation, explain

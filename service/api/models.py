@@ -8,7 +8,7 @@ from models.errors import BundleError
 from models.repository import Repository
 from service.api import parts, problems
 from service.api.documentation import PROBLEMS
-from service.api.schemas.common import VersionQuery
+from service.api.schemas.images import VersionQuery
 from service.api.schemas.models import ModelDetails, ModelList
 from service.core.catalogue import Catalogue
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from models.photo import Limits
-from service.api.schemas.common import Options
+from service.api.schemas.images import Options
 from service.api.uploads import UploadLimits
 from service.core.admission import Backlog
 from service.core.catalogue import Catalogue

@@ -7,7 +7,7 @@ from typing import Generic
 from fastapi import Request
 
 from service.api import parts, uploads
-from service.api.schemas.common import Options
+from service.api.schemas.images import Options
 from service.api.uploads import Asked, Upload
 from service.core.demand import Demand
 from service.core.serving import ServedModel

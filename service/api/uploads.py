@@ -22,7 +22,7 @@ from models.errors import (
     UnsupportedFormat,
 )
 from service.api.problems import first_problem
-from service.api.schemas.common import Options
+from service.api.schemas.images import Options
 
 OPTIONS = "options"
 MAX_OPTIONS = 64 * 1024
@@ -115,7 +115,7 @@ async def read(request: Request, limits: UploadLimits) -> Upload:
     media_type = _media_type(request.headers)
     body = await _read_body(request, limits.max_bytes)
     if not body:
-        raise EmptyImage("the request has no body: send an image")
+        raise EmptyImage("there are no bytes: send an image")
     if is_one_image(request.headers):
         return Upload((body,))
     if media_type == "multipart/form-data":
@@ -141,7 +141,7 @@ def _media_type(headers: Headers) -> str:
 
 
 async def _read_body(request: Request, max_bytes: int) -> bytes:
-    too_large = ImageTooLarge(f"the request is larger than the {max_bytes:,} bytes allowed")
+    too_large = ImageTooLarge(f"more bytes were sent than the {max_bytes:,} allowed")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise too_large

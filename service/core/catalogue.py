@@ -181,5 +181,5 @@ def default_model(repository: Repository) -> str:
     if not names:
         raise BundleNotFound(f"there is no bundle in the repository {repository.root}")
     raise BundleNotFound(
-        f"name the default model (SEEWHY_DEFAULT_MODEL); the repository has: {', '.join(names)}"
+        f"name a model, or the default one (SEEWHY_DEFAULT_MODEL); there are: {', '.join(names)}"
     )

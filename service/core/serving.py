@@ -200,7 +200,7 @@ class ServedModel:
                 return self._queues[graph].as_runner(demand)
         if status.state is State.LOADING:
             raise NotReady(f"{graph.filename} of {self.bundle} is still being loaded")
-        raise RuntimeFailure(f"{graph.filename} of {self.bundle} has failed: {status.reason}")
+        raise RuntimeFailure(f"this cannot be computed: {status.reason}")
 
     def acquire(self) -> None:
         """A request is going to use the model: it is not closed before `release`."""

@@ -29,7 +29,7 @@ class SetRule(StrEnum):
     LAC = "lac"
 
 
-class Verdict(StrEnum):
+class Acceptance(StrEnum):
     """Whether an answer can go without a human look."""
 
     ACCEPT = "accept"
@@ -94,7 +94,7 @@ class Known:
 class Decision:
     """A verdict, and why in words."""
 
-    verdict: Verdict
+    verdict: Acceptance
     reason: str
 
 
@@ -229,8 +229,8 @@ def _decide(probability: float, novelty: Novelty | None, terms: Terms) -> Decisi
         else:
             broken.append(f"{named} is above {most:g}")
     if broken:
-        return Decision(Verdict.REVIEW, "; ".join(broken))
-    return Decision(Verdict.ACCEPT, "; ".join(kept)) if kept else None
+        return Decision(Acceptance.REVIEW, "; ".join(broken))
+    return Decision(Acceptance.ACCEPT, "; ".join(kept)) if kept else None
 
 
 def _first(wish: float | None, default: float | None) -> float | None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from service.api.schemas.common import Problem
+from service.api.schemas.images import Problem
 
 PATHS = ["/classify", "/explain"]
 

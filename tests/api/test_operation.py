@@ -13,8 +13,8 @@ from models.errors import BundleNotFound, GoldenMismatch
 from models.manifest import Graph
 from models.repository import Repository
 from service.api.schemas.classify import Classification, Classifications
-from service.api.schemas.common import Problem
 from service.api.schemas.explain import Explanation, Explanations, TargetsExplanation
+from service.api.schemas.images import Problem
 from service.api.schemas.models import ModelDetails, ModelList
 from service.api.schemas.operation import Readiness
 from service.api.schemas.robustness import Robustness, Robustnesses

@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from models.manifest import MethodName
-from service.api.schemas.common import (
+from service.api.schemas.explain import ExplanationBody, MapForm
+from service.api.schemas.images import (
     Answer,
     Count,
     Failed,
@@ -14,12 +15,11 @@ from service.api.schemas.common import (
     Probability,
     Timings,
 )
-from service.api.schemas.explain import ExplanationBody, MapForm
 from service.api.schemas.robustness import RobustnessBody
 from service.core.demand import Priority
 from service.core.numbers import NotTruth
 from service.core.robustness.levels import Level
-from service.core.trust import SetRule, Verdict
+from service.core.trust import Acceptance, SetRule
 
 
 class ClassifyOptions(Options):
@@ -91,7 +91,9 @@ class Classified(BaseModel):
         None, description="the classes that cannot be ruled out, most probable first"
     )
     ood: OutOfDistribution | None = None
-    decision: Verdict | None = Field(None, description="whether to accept it without a human look")
+    decision: Acceptance | None = Field(
+        None, description="whether to accept it without a human look"
+    )
     reason: str | None = Field(None, description="of the decision")
     robustness: RobustnessBody | None = Field(None, description="only where it was asked for")
     explanation: ExplanationBody | None = Field(None, description="only where it was asked for")

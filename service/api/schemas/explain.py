@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.manifest import MethodName
-from service.api.schemas.common import (
+from service.api.schemas.images import (
     Answer,
     ClassName,
     Failed,

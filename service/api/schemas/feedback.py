@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from service.api.schemas.common import ModelName, Probability, index_or_label
+from service.api.schemas.images import ModelName, Probability, index_or_label
 
 
 class Feedback(BaseModel):

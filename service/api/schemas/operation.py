@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.api.schemas.common import ModelName
+from service.api.schemas.images import ModelName
 from service.core.drift import Statistic
 from service.core.serving import State
 

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.api.schemas.common import Answer, Failed, Options, Prediction, Timings
+from service.api.schemas.images import Answer, Failed, Options, Prediction, Timings
 from service.core.demand import Priority
 from service.core.numbers import NotTruth
 from service.core.robustness import examination

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from service.api.schemas.common import Answer, Count, Failed, Options, Timings
+from service.api.schemas.images import Answer, Count, Failed, Options, Timings
 from service.core.demand import Priority
 
 

@@ -51,7 +51,7 @@ def test_chunks_are_joined() -> None:
 
 def test_a_body_of_unknown_length_is_read_no_further_than_allowed() -> None:
     messages = chunks(1000, 100)
-    with pytest.raises(ImageTooLarge, match="1,000 bytes"):
+    with pytest.raises(ImageTooLarge, match="1,000 allowed"):
         read_from(messages)
     assert len(list(messages)) == 1001 - 11
 

@@ -8,7 +8,7 @@ import pytest
 from models.errors import BundleInvalid, Unsupported
 from models.manifest import Calibration, Conformal, Decision, Lac, OutOfDistribution, Raps
 from service.core import trust
-from service.core.trust import Asked, Novelty, Place, SetRule, Verdict
+from service.core.trust import Acceptance, Asked, Novelty, Place, SetRule
 
 LABELS = ("a", "b", "c")
 PROBABILITIES = np.array([0.25, 0.6, 0.15])
@@ -83,14 +83,14 @@ NEW = "the out-of-distribution percentile 90.5 is above 90"
 @pytest.mark.parametrize(
     ("percentile", "asked", "verdict", "reason"),
     [
-        (10.0, {}, Verdict.ACCEPT, f"{SURE}; {KNOWN}"),
-        (10.0, {"min_probability": 0.61}, Verdict.REVIEW, UNSURE),
-        (90.5, {}, Verdict.REVIEW, NEW),
-        (90.5, {"min_probability": 0.61}, Verdict.REVIEW, f"{UNSURE}; {NEW}"),
+        (10.0, {}, Acceptance.ACCEPT, f"{SURE}; {KNOWN}"),
+        (10.0, {"min_probability": 0.61}, Acceptance.REVIEW, UNSURE),
+        (90.5, {}, Acceptance.REVIEW, NEW),
+        (90.5, {"min_probability": 0.61}, Acceptance.REVIEW, f"{UNSURE}; {NEW}"),
     ],
 )
 def test_what_is_within_every_limit_is_accepted(
-    percentile: float, asked: dict[str, Any], verdict: Verdict, reason: str
+    percentile: float, asked: dict[str, Any], verdict: Acceptance, reason: str
 ) -> None:
     assert assess(percentile=percentile, **asked).decision == trust.Decision(verdict, reason)
 
@@ -100,7 +100,7 @@ def test_a_limit_itself_is_accepted(limits: dict[str, float]) -> None:
     asked = {"min_probability": 0.0, "max_ood_percentile": 100.0} | limits
     decision = assess(WHOLE, 90.5, **asked).decision
     assert decision is not None
-    assert decision.verdict is Verdict.ACCEPT
+    assert decision.verdict is Acceptance.ACCEPT
 
 
 def test_nothing_is_made_up() -> None:
