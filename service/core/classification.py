@@ -60,7 +60,10 @@ def top(
         labels: K names.
         count: how many, at least 1.
     """
-    best = np.argsort(-probabilities, kind="stable")[:count]
+    count = min(count, len(probabilities))
+    # To sort a few is quicker than to sort a thousand.
+    few = np.flatnonzero(probabilities >= np.partition(probabilities, -count)[-count])
+    best = few[np.argsort(-probabilities[few], kind="stable")][:count]
     return tuple(
         Prediction(labels[index], index, float(probabilities[index])) for index in best.tolist()
     )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from service.core.classification import predict, softmax
+from service.core.classification import predict, softmax, top
 
 LABELS = ("ant", "bee", "cat", "dog")
 
@@ -34,6 +34,17 @@ def test_predictions_are_the_most_probable_classes_in_order() -> None:
 
 def test_equal_probabilities_are_listed_by_index() -> None:
     assert [p.index for p in predict(np.zeros(4), LABELS, top_k=4)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("count", [1, 5, 100, 1000])
+def test_of_many_classes_those_are_listed_that_a_whole_sort_puts_first(count: int) -> None:
+    # One of ten values each, so that many are equal to the last one listed.
+    values = np.random.default_rng(0).integers(0, 10, 1000) / 10
+    names = [str(index) for index in range(1000)]
+
+    listed = [each.index for each in top(values, names, count)]
+
+    assert listed == sorted(range(1000), key=lambda index: (-values[index], index))[:count]
 
 
 def test_a_model_of_few_classes_lists_them_all() -> None:
