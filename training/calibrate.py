@@ -40,9 +40,9 @@ def fit(
 ) -> Calibration:
     """All that is fitted.
 
-    A trained network is calibrated on its validation images; a probe on all images, each from a
-    probe that has not seen it. The probe that serves has seen more images than those, so what is
-    promised holds for slightly worse answers than it gives.
+    A trained network is calibrated on images that neither taught nor chose it; a probe on all
+    images, each from a probe that has not seen it. The probe that serves has seen more images
+    than those, so what is promised holds for slightly worse answers than it gives.
 
     Args:
         logits: [N, K], of images that were not learned from.
@@ -67,11 +67,13 @@ def fit(
 def fit_temperature(logits: npt.NDArray[np.floating], labels: Ints) -> float:
     """The temperature whose probabilities make the labels most likely.
 
-    Guo et al. 2017, "On calibration of modern neural networks", section 4.2. The mean
-    negative log-likelihood is convex in 1/T; its derivative's root is found between 1/20 and
-    1/0.05. Outside there is no need to look. 0.05 is returned where every answer is right by
-    far: the likelihood only grows as T falls, and no image says how often the model errs.
-    20 is returned where the logits are no better than chance.
+    Guo et al. 2017, "On calibration of modern neural networks", section 4.2. Where every answer
+    is right, the likelihood would only grow as T falls, and every answer become certain. So one
+    more image counts whose label says nothing, equally likely of each class: of N right answers
+    one expects (N + 1) / (N + 2) (Laplace's rule of succession; Platt 1999, section 2.2, smooths
+    his targets so). The mean negative log-likelihood is convex in 1/T; its derivative's root is
+    found between 1/20 and 1/0.05. Outside there is no need to look. 20 is returned where the
+    logits are no better than chance.
 
     Args:
         logits: [N, K].
@@ -86,7 +88,8 @@ def fit_temperature(logits: npt.NDArray[np.floating], labels: Ints) -> float:
     """
     require_finite(logits)
     exact = np.asarray(logits, dtype=np.float64)
-    own = _of(exact, labels)
+    weight = 1 / (1 + len(labels))
+    own = (1 - weight) * _of(exact, labels) + weight * exact.mean(axis=1)
 
     def slope(inverse: float) -> float:
         """Of the mean negative log-likelihood, by 1/T; it never falls."""

@@ -22,6 +22,7 @@ from sklearn.preprocessing import normalize
 from models.errors import DataError, TrainingError
 from models.manifest import Lac, Raps
 from service.core import ood
+from service.core.classification import softmax
 from service.core.conformal import prediction_sets
 from training.calibrate import (
     TEMPERATURES,
@@ -48,11 +49,10 @@ def draws(images: int, *, seed: int, classes: int = 6) -> tuple[Floats, Ints]:
 
 
 def loss(logits: Floats, labels: Ints, temperature: float) -> float:
-    return -float(
-        scipy.special.log_softmax(logits / temperature, axis=1)[
-            np.arange(len(labels)), labels
-        ].mean()
-    )
+    """Of the images, and of one more that is each of them in equal parts, of no known class."""
+    likely = scipy.special.log_softmax(logits / temperature, axis=1)
+    own = likely[np.arange(len(labels)), labels]
+    return -float(own.sum() + likely.mean()) / (1 + len(labels))
 
 
 @pytest.mark.parametrize("scale", [0.2, 1.0, 6.0])
@@ -68,10 +68,16 @@ def test_the_temperature_has_the_least_loss(scale: float) -> None:
     assert loss(logits, labels, found) <= min(loss(logits, labels, t) for t in grid) + 1e-9
 
 
-def test_where_all_answers_are_right_the_temperature_is_the_lowest() -> None:
-    labels = np.arange(10) % 4
-    for margin in (0.5, 5.0, 500.0):
-        assert fit_temperature(margin * np.eye(4)[labels], labels) == TEMPERATURES[0]
+@pytest.mark.parametrize("images", [10, 100, 1000])
+@pytest.mark.parametrize("margin", [2.0, 20.0])
+def test_of_answers_that_are_all_right_no_certainty_follows(images: int, margin: float) -> None:
+    labels = np.arange(images) % 2
+    logits = margin * np.eye(2)[labels]
+
+    sure = softmax(logits, fit_temperature(logits, labels)).max(axis=1)
+
+    # Laplace's rule of succession, for two classes: of one more image half counts as wrong.
+    assert sure == pytest.approx(1 - 0.5 / (images + 1), abs=1e-6)
 
 
 def test_where_all_answers_are_wrong_the_temperature_is_the_highest() -> None:
