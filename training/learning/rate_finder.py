@@ -17,8 +17,9 @@ STILL = 10
 """Steps at the least rate, which tell how much losses differ from batch to batch."""
 SMOOTHING = 0.7
 """Share of what came before in the running mean of the losses."""
-LOST = 4.0
-"""Times the loss of these, at which the sweep ends."""
+LOST, PATIENCE = 4.0, 5
+"""Times the loss of these; after so many steps above it the sweep ends. One hard batch, of a head
+whose losses are nearly zero, is above it for fewer."""
 SAFETY = 10.0
 """A rate that does as well as any is about to diverge: a tenth of it is taken."""
 
@@ -62,10 +63,11 @@ def sweep(step: Callable[[float], float], ceiling: float) -> Sweep:
     start = float(np.mean(before))
     if not math.isfinite(start):
         raise TrainingError("the loss is no number before anything is learned")
-    rates, losses, smooth = [LEAST], [start], start
+    rates, losses, smooth, lost = [LEAST], [start], start, 0
     for rate in np.geomspace(LEAST, MOST, 1 + STEPS - STILL).tolist()[1:]:
         smooth = SMOOTHING * smooth + (1 - SMOOTHING) * step(rate)
-        if not smooth <= LOST * start:
+        lost = 0 if smooth <= LOST * start else lost + 1
+        if lost == PATIENCE or not math.isfinite(smooth):
             break
         rates.append(rate)
         losses.append(smooth)
