@@ -103,6 +103,8 @@ def _begun(
         sweep, rate = None, recipe.rate
     learner = _learner(network, training, recipe, run, rate)
     if saved is None:
+        if run.resume:
+            run.say("there is no checkpoint to go on from: training starts at the first epoch")
         first = Epoch(0, math.nan, math.nan, _judged(network, validation, run.processes))
         return _Course(learner, sweep, [first], [(first, _state(network))])
     learner.restore(saved["learner"])
@@ -123,8 +125,14 @@ def _advance(
     course: _Course, validation: Examples, recipe: Recipe, run: Run, record: Record
 ) -> None:
     """An epoch, and what is kept, written and said of it."""
-    number = course.epochs[-1].number + 1
-    with moving_line(f"epoch {number} of {recipe.epochs}", course.learner.images) as tick:
+    number, images = course.epochs[-1].number + 1, course.learner.images
+    validated = f"; validation {course.epochs[-1].score.accuracy:.1%} right"
+    with moving_line(
+        f"epoch {number} of {recipe.epochs}",
+        images,
+        before=validated,
+        after=images * (recipe.epochs - number),
+    ) as tick:
         learned = course.learner.epoch(number, tick)
     judged = course.learner.judged
     epoch = Epoch(

@@ -1,5 +1,6 @@
 """From labelled photos to a calibrated network: all that is fitted."""
 
+import math
 import time
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from training.finetune import Run
 from training.forest import Forest, compare
 from training.instrument import Instrumented
 from training.layers import Layer, Transfer
+from training.learning import checkpoint
 from training.learning.augmentation import augmentation
 from training.learning.balance import resolved
 from training.learning.batches import Examples
@@ -118,8 +120,12 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
     forest = compare(start.embedding, start.images.labels, start.splits, seed=request.seed)
     advice = None
     if request.recipe.strategy is Strategy.AUTO:
+        # A run with a checkpoint had the time for what it began.
+        begun = request.resume and checkpoint.exists(request.folder)
         advice = advise(
-            _evidence(start, probes, request.recipe, began), request.recipe, request.budget
+            _evidence(start, probes, request.recipe, began),
+            request.recipe,
+            math.inf if begun else request.budget,
         )
         heard(advice.reason)
         request = replace(request, recipe=processes.agreed(advice.recipe))

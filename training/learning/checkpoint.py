@@ -24,6 +24,11 @@ def save(folder: Path, identity: str, state: dict[str, Any]) -> None:
         torch.save({"identity": identity, "state": state}, temporary)
 
 
+def exists(folder: Path) -> bool:
+    """Whether a run has got so far that it left one."""
+    return (folder / FILE).exists()
+
+
 def load(folder: Path, identity: str) -> dict[str, Any] | None:
     """The state that `save` wrote; None where there is none yet.
 

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 Say = Callable[[str], None]
 """Takes one line of progress."""
@@ -16,12 +17,16 @@ SECONDS = 0.5
 
 
 @contextmanager
-def moving_line(name: str, images: int) -> Iterator[Callable[[torch.Tensor], None]]:
+def moving_line(
+    name: str, images: int, *, before: str = "", after: int = 0
+) -> Iterator[Callable[[torch.Tensor], None]]:
     """A line on a terminal's stderr that tells images/s, loss and time left; else nothing.
 
     Args:
         name: what is under way.
         images: how many there are to do.
+        before: what has come out so far.
+        after: how many images come after these; the time left is for all.
 
     Yields:
         what takes sums so far: of losses, of what is right, of images.
@@ -29,7 +34,7 @@ def moving_line(name: str, images: int) -> Iterator[Callable[[torch.Tensor], Non
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-        TextColumn("{task.fields[figures]}"), TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
     )  # fmt: skip
     start = shown = time.perf_counter()
     with Progress(
@@ -44,7 +49,9 @@ def moving_line(name: str, images: int) -> Iterator[Callable[[torch.Tensor], Non
                 return
             shown = now
             loss, _, done = totals.tolist()
-            figures = f"loss {loss / done:.3f}, {done / (now - start):.0f} images/s"
+            speed = done / (now - start)
+            left = timedelta(seconds=round((images - done + after) / speed))
+            figures = f"loss {loss / done:.3f}, {speed:.0f} images/s, {left} left{before}"
             line.update(task, completed=done, figures=figures)
 
         yield tick

@@ -271,7 +271,7 @@ def test_what_the_advisor_chooses_is_done_and_can_be_repeated(
 
     # Random weights have learned nothing that would serve.
     (reason,) = [line for line in lines if "the network has learned nothing yet" in line]
-    assert "blocks are fine-tuned." in reason
+    assert reason.endswith("blocks pays.")
     assert any(line.startswith("epoch 2 of 2") for line in lines)
     command = found.bundle.manifest.provenance.created_by
     assert "--strategy finetune --depth " in command
@@ -298,13 +298,28 @@ def test_the_advisor_sees_the_classifier_that_is_published(tmp_path: Path) -> No
     assert learned.advice.evidence.layers[-1].accuracy == logistic.accuracy
 
 
+def test_what_was_begun_is_gone_on_with_however_little_time_there_is(
+    digits: Path, repository: Repository, tmp_path: Path
+) -> None:
+    recipe = Recipe(epochs=1, rate=1e-3)
+    request = Training(digits, "lenet5", "none", recipe, "resumed", run=tmp_path)
+    train(request, repository, lambda _: None)
+    lines: list[str] = []
+
+    train(replace(request, resume=True, budget=0.01), repository, lines.append)
+
+    assert "going on after epoch 1" in lines
+    (reason,) = [line for line in lines if "the network has learned nothing yet" in line]
+    assert reason.endswith("blocks pays.")
+
+
 def test_the_advisor_keeps_to_its_budget(digits: Path, repository: Repository) -> None:
     lines: list[str] = []
     request = Training(digits, "lenet5", "none", name="hurried", budget=0.01)
 
     found = train(request, repository, lines.append)
 
-    assert any("would be fine-tuned if there were" in line for line in lines)
+    assert any("would take" in line for line in lines)
     assert not any(line.startswith("epoch") for line in lines)
     assert found.bundle.manifest.provenance.created_by.endswith("--strategy probe --name hurried")
 
