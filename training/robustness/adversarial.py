@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.bundle import Bundle
+from service.core.robustness.adversaries import Attack
 from service.core.robustness.evaluation import METRIC, attack_of, standing
 from training.network import network_of
 
@@ -36,6 +37,9 @@ def attacked(
 ) -> Adversarial:
     """Attack a bundle's fp32 graphs with its own gradients.
 
+    What fools an image within a ball does so within a larger one too: an image stands only where
+    it stands against the same attack with every smaller eps that is asked for.
+
     Args:
         bundle: with `float.onnx` and `gradient.onnx`.
         crops: uint8 [N, H, W, 3]; N at least 1.
@@ -49,9 +53,20 @@ def attacked(
         RuntimeFailure: the runtime failed.
     """
     network = network_of(bundle)
+    asked = {text: attack_of(text) for text in attacks}
+    stood = {
+        text: standing(attack, network, crops, labels, seed=seed) for text, attack in asked.items()
+    }
     return Adversarial(
         {
-            attack: float(standing(attack_of(attack), network, crops, labels, seed=seed).mean())
-            for attack in attacks
+            text: float(
+                np.all([stood[each] for each in asked if _within(asked[each], attack)], 0).mean()
+            )
+            for text, attack in asked.items()
         }
     )
+
+
+def _within(one: Attack, other: Attack) -> bool:
+    """Whether one is the other with an eps that is no larger."""
+    return one.model_copy(update={"eps": other.eps}) == other and one.eps <= other.eps
