@@ -3,15 +3,12 @@
     python -m benchmarks.serving.closed_loop [--photos FOLDER] [--environments FOLDER]
 
 needs wrk. Every round measures the limit and every server once, so that what else the
-machine does hits all alike; the medians of the rounds are printed as Markdown. "Less wrk" is
-the share of what the limit would be on the cores less what wrk takes of them.
+machine does hits all alike; the medians of the rounds are printed as Markdown.
 """
 
 import argparse
 import json
-import os
 import platform
-import resource
 import statistics
 import subprocess
 from collections import defaultdict
@@ -56,7 +53,6 @@ def run(
 ) -> tuple[list[limit.Limit], Rows]:
     """All rounds: the limits, and by server and connections what was measured."""
     photos = [path.read_bytes() for path in paths]
-    cores = os.cpu_count() or 1
     limits: list[limit.Limit] = []
     rows: Rows = defaultdict(list)
     for _ in range(rounds):
@@ -72,8 +68,6 @@ def run(
                     found["memory"] = servers.resident_megabytes(up.pid)
                     found["rate"] = found["requests"] / found["seconds"]
                     found["share"] = found["rate"] / limits[-1].rate
-                    # What the load generator takes of the cores, no server can have.
-                    found["left"] = found["share"] + found["rate"] * found["client"] / cores
                     rows[server.name, connections].append(found)
     return limits, rows
 
@@ -81,19 +75,12 @@ def run(
 def load(
     url: str, body: str, connections: int, seconds: int, paths: Sequence[Path]
 ) -> dict[str, float]:
-    """Have wrk send requests; what it found, and its seconds of CPU a request as `client`."""
+    """Have wrk send requests; what it found."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(HERE / "photos.lua"), url, "--", body, *map(str, paths)]
-    before = _cpu_seconds_of_children()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    used = _cpu_seconds_of_children() - before
-    return found | {"client": used / max(1.0, found["requests"])}
-
-
-def _cpu_seconds_of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return found
 
 
 def report(limits: Sequence[limit.Limit], rows: Rows) -> None:
@@ -102,16 +89,14 @@ def report(limits: Sequence[limit.Limit], rows: Rows) -> None:
     alone = statistics.median(found.alone for found in limits)
     cpu = statistics.median(found.cpu for found in limits)
     print(f"The limit: {rate:.0f} photos/s, {cpu:.1f} ms of CPU each; alone {alone:.1f} ms.\n")
-    print(
-        "| server | connections | photos/s | of the limit | less wrk | p50 ms | p95 | p99 | CPU ms "
-        "| MB |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
-    )
+    print("| server | connections | photos/s | of the limit | p50 ms | p95 | p99 | CPU ms | MB |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for (name, connections), found in rows.items():
         middle = {key: statistics.median(row[key] for row in found) for key in found[0]}
         print(
             f"| {name} | {connections} | {middle['rate']:.0f} | {middle['share']:.2f} "
-            f"| {middle['left']:.2f} | {middle['p50']:.1f} | {middle['p95']:.1f} "
-            f"| {middle['p99']:.1f} | {middle['cpu']:.1f} | {middle['memory']:.0f} |"
+            f"| {middle['p50']:.1f} | {middle['p95']:.1f} | {middle['p99']:.1f} "
+            f"| {middle['cpu']:.1f} | {middle['memory']:.0f} |"
         )
         assert not any(row["failed"] for row in found), f"{name} failed to answer"  # noqa: S101
 
