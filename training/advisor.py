@@ -5,7 +5,6 @@ the network has learned (Stanford's CS231n, "Transfer learning"; Yosinski et al.
 the lower layers are kept).
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +35,8 @@ UPPER = 0.25
 
 AFTERWARDS = 3
 """Passes over the images once a network is trained: its embeddings, and the export's check."""
+
+_SHORT = 10
 
 BACKWARD = 2
 """What a backward pass costs, in forward passes."""
@@ -129,14 +130,14 @@ def advise(evidence: Evidence, asked: Recipe, budget: float) -> Advice:
     update = {"strategy": Strategy.FINETUNE, "depth": depth.name(chosen)}
     recipe = asked.model_copy(update=update)
     seconds = evidence.spent + _seconds(recipe, evidence)
-    blocks = "all its blocks" if chosen is None else f"its last {chosen} blocks"
+    blocks = _blocks(chosen)
     if seconds <= budget:
-        return Advice(evidence, recipe, f"{known}: {blocks} are fine-tuned.")
+        return Advice(evidence, recipe, f"{known}: to fine-tune {blocks} pays.")
     return Advice(
         evidence,
         probe,
-        f"{known}: {blocks} would be fine-tuned if there were {_minutes(seconds)} minutes (see "
-        f"--budget) and not {_minutes(budget)}, so a linear classifier on its features has to do.",
+        f"{known}: to fine-tune {blocks} would take {_minutes(seconds)} min, more than the "
+        f"--budget of {_minutes(budget)}, so a linear classifier on its features has to do.",
     )
 
 
@@ -180,5 +181,12 @@ def _seconds(recipe: Recipe, evidence: Evidence) -> float:
     return passes * evidence.forward
 
 
-def _minutes(seconds: float) -> int:
-    return math.ceil(seconds / 60)
+def _blocks(depth: Depth) -> str:
+    if depth is None:
+        return "all its blocks"
+    return "its last block" if depth == 1 else f"its last {depth} blocks"
+
+
+def _minutes(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{minutes:.1f}" if minutes < _SHORT else f"{minutes:.0f}"

@@ -78,9 +78,10 @@ def publish(learned: Learned, repository: Repository, say: Say) -> Trained:
             learned.network, learned.backbone, Path(folder), fields, seed=request.seed
         )
         loading.check(staged, choose(Provider.CPU))
+        say("the network is exported, and its graphs compute what it does")
         test = read(learned.data.dataset.of(Split.TEST), learned.backbone)
         served = serve(staged, learned, test, say)
-        examined = _examine(served, test)
+        examined = _examine(served, test, say)
         required = [requirement(each) for each in request.min_robust_accuracy]
         hold(examined.metrics, required, str(staged))
         _write_files(served, test, examined)
@@ -118,15 +119,17 @@ class _Examination:
         )
 
 
-def _examine(served: Served, test: Images) -> _Examination:
+def _examine(served: Served, test: Images, say: Say) -> _Examination:
     learned, images = served.learned, len(test.labels)
     request, calibration = learned.request, learned.calibration
     required = [requirement(each).attack for each in request.min_robust_accuracy]
     attacks = tuple(dict.fromkeys([*ATTACKS, *required]))
     rows = np.arange(images) if request.full_report else subsample(images, seed=request.seed)
+    say("comparing saliency methods on held-out images")
     recommended = _recommend(served.staged, test, request)
     # Where none is recommended, the simplest serves.
     method = recommended.chosen or "gradient"
+    say(f"attacking {len(rows)} held-out images, and making them worse")
     return _Examination(
         judge(served.logits, test.labels, served.staged.manifest.labels, calibration),
         measure(served.model, test.crops[rows], test.labels[rows], seed=request.seed),
@@ -189,7 +192,7 @@ def _contents(served: Served, test: Images, examined: _Examination) -> Contents:
         advice=learned.advice,
         lesson=_lesson(learned),
         suspects=suspects(learned.held_out, learned.images.labels),
-        temperature=learned.calibration.temperature,
+        calibration=learned.calibration,
         loss=served.loss,
         judged=examined.judged,
         robustness=examined.robustness,

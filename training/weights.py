@@ -2,6 +2,7 @@
 
 import io
 import logging
+import pickle
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -161,7 +162,12 @@ def _from_file(path: Path) -> Weights:
         raise WeightsError(
             f"there is no file {path}; --weights also takes default, package and none"
         ) from error
-    # torch.load raises UnpicklingError, EOFError, KeyError …, by what is wrong inside.
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path} is not a state dict: torch did not write it, or it holds objects whose code "
+            "would run when they are read; save the module's state_dict()"
+        ) from error
+    # torch.load raises EOFError, KeyError …, by what is wrong inside.
     except Exception as error:
         raise WeightsError(
             f"{path} is not a state dict that can be read ({type(error).__name__}: "

@@ -1,6 +1,8 @@
 """What the report shows of how the network learned: its curves, and the images that it saw."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +21,12 @@ IMAGES, EPOCHS = 4, 6
 class Lesson:
     """The outcome, what the curves say, the charts (SVG elements), and what was seen.
 
-    `sheet` is uint8 [N, H, W, 3]: four images as each of the first six epochs saw them.
+    `recipe` is every choice by name. `sheet` is uint8 [N, H, W, 3]: four images as each of the
+    first six epochs saw them.
     """
 
     tuning: Tuning
+    recipe: Mapping[str, Any]
     diagnosis: Diagnosis | None
     curves: str
     sweep: str | None
@@ -34,7 +38,14 @@ def lesson(tuning: Tuning, recipe: Recipe, *, seed: int) -> Lesson:
     history = tuning.history
     sweep = None if history.sweep is None else pictures.sweep(history.sweep)
     sheet = contact_sheet(tuning.training, recipe, seed=seed)
-    return Lesson(tuning, diagnose(history), pictures.learning_curves(history), sweep, sheet)
+    return Lesson(
+        tuning,
+        recipe.model_dump(mode="json"),
+        diagnose(history),
+        pictures.learning_curves(history),
+        sweep,
+        sheet,
+    )
 
 
 def contact_sheet(examples: Examples, recipe: Recipe, *, seed: int) -> npt.NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.manifest import Squeezing
+from models.manifest import Calibration, Squeezing
 from training.advisor import Advice
 from training.forest import Forest
 from training.judgement import Judgement
@@ -48,7 +48,7 @@ class Contents:
         lesson: how the network was trained; None where it was not.
         advice: what was advised and why; None where the user chose.
         suspects: images learned from whose label is doubted, to be shown in this order.
-        temperature: the bundle's.
+        calibration: the bundle's.
         loss: what the precision of `model.onnx` costs; None in fp32.
         judged: on the held-out images.
         robustness: on some or all of them.
@@ -69,7 +69,7 @@ class Contents:
     lesson: Lesson | None
     advice: Advice | None
     suspects: Sequence[Suspect]
-    temperature: float
+    calibration: Calibration
     loss: PrecisionLoss | None
     judged: Judgement
     robustness: Robustness
@@ -100,7 +100,7 @@ def render(contents: Contents) -> str:
         findings=contents.findings,
         names=contents.names,
         judged=judged,
-        temperature=contents.temperature,
+        calibration=contents.calibration,
         loss=contents.loss,
         probes=contents.probes,
         forest=contents.forest,

@@ -43,10 +43,10 @@ def depth(advice: Advice) -> str:
     ("found", "expected", "said"),
     [
         (evidence(), "none", "a linear classifier on its features will do"),
-        (evidence(much=True), "5", "its last 5 blocks are fine-tuned"),
-        (evidence(much=True, shift=FAR), "full", "all its blocks are fine-tuned"),
-        (evidence(FLAT, shift=FAR), "12", "its last 12 blocks are fine-tuned"),
-        (evidence(RISING, shift=FAR), "5", "its last 5 blocks are fine-tuned"),
+        (evidence(much=True), "5", "to fine-tune its last 5 blocks pays"),
+        (evidence(much=True, shift=FAR), "full", "to fine-tune all its blocks pays"),
+        (evidence(FLAT, shift=FAR), "12", "to fine-tune its last 12 blocks pays"),
+        (evidence(RISING, shift=FAR), "5", "to fine-tune its last 5 blocks pays"),
     ],
 )
 def test_the_table_is_the_classic_one(found: Evidence, expected: str, said: str) -> None:
@@ -98,9 +98,7 @@ def test_what_takes_longer_than_there_is_time_is_only_named() -> None:
     assert depth(advise(found, ASKED, enough + 1)) == "full"
     late = advise(found, ASKED, enough - 1)
     assert depth(late) == "none"
-    assert (
-        "all its blocks would be fine-tuned if there were 6 minutes (see --budget)" in late.reason
-    )
+    assert "all its blocks would take 5.2 min, more than the --budget of 5.2" in late.reason
 
 
 def test_fewer_blocks_take_less_time() -> None:

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.manifest import Calibration, Conformal, Lac, MethodName, Precision, Raps, Squeezing
+from models.manifest import (
+    Calibration,
+    Conformal,
+    Decision,
+    Lac,
+    MethodName,
+    OutOfDistribution,
+    Precision,
+    Raps,
+    Squeezing,
+)
 from service.core.classification import Prediction
 from service.core.robustness.geometry import Axis
 from training.advisor import Evidence, advise
@@ -72,6 +82,12 @@ def contents() -> Contents:
             lac=Lac(thresholds={"0.9": 0.6}),
             raps=Raps(thresholds={"0.9": 0.8}, penalty=0.1, k_reg=1),
         ),
+        ood=OutOfDistribution(
+            energy=tuple(np.linspace(-20, 0, 101).tolist()),
+            nearest_neighbour=tuple(np.linspace(0, 1, 101).tolist()),
+            k=1,
+        ),
+        decision=Decision(min_probability=0.812, max_ood_percentile=99),
     )
     head = LinearHead(np.zeros((2, 3)), np.zeros(2))
     scores = [Score(loss, 0.9, 0.88) for loss in (0.31, 0.47)]
@@ -85,7 +101,7 @@ def contents() -> Contents:
         forest=Forest(200, loss=0.612, accuracy=0.85),
         lesson=None,
         advice=None,
-        temperature=calibration.temperature,
+        calibration=calibration,
         loss=None,
         judged=judge(logits, labels, NAMES, calibration),
         robustness=robustness(generator),
@@ -135,6 +151,25 @@ def test_the_page_tells_what_was_found(contents: Contents) -> None:
     assert "Temperature 1.37" in text
     assert f"RAPS 90% {contents.judged.sets[1].reached:.1%}" in text
     assert "svm (best) 0.001 0.310 90.0%" in text
+
+
+def test_the_page_says_what_is_left_to_a_human_look(contents: Contents) -> None:
+    text = " ".join(Reader(render(contents)).text.split())
+
+    assert "is more than 0.990, as for 1% of the images that calibrated" in text
+    assert "half of which are nearer than 0.500" in text
+    assert "less probable than 0.812" in text
+    assert "lies from -19.8 to -0.2" in text
+
+
+def test_of_many_classes_the_page_tells_the_five_best(contents: Contents) -> None:
+    calibrated = replace(contents.judged.calibrated, top5=0.987)
+    judged = replace(contents.judged, calibrated=calibrated)
+
+    text = " ".join(Reader(render(replace(contents, judged=judged))).text.split())
+
+    assert "among the five most probable for 98.7%" in text
+    assert "five most probable" not in Reader(render(contents)).text
 
 
 def test_the_page_says_what_was_advised_and_shows_the_layers(contents: Contents) -> None:
