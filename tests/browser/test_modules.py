@@ -70,6 +70,7 @@ def test_a_quantile_beyond_all_buckets_is_the_last_bound_and_of_nothing_none(pag
     assert call(page, "histogram.js", nothing) is None
 
 
+@pytest.mark.smoke
 def test_a_scrape_is_read_as_prometheus_own_parser_reads_it(page: Page) -> None:
     registry = CollectorRegistry()
     Counter("answers", "With a \\ in it.", ["label"], registry=registry).labels(
