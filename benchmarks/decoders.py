@@ -26,6 +26,7 @@ import pyvips
 import simplejpeg
 from PIL import Image
 
+from benchmarks.enlarging import enlarge
 from models import bundle
 from models.manifest import Preprocessing
 from models.photo import Photo
@@ -50,7 +51,8 @@ def main() -> None:
     print(conditions(len(paths)))
     print("| photos | decoder | ms a photo | of ours | crops equal to the bit | largest gap |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
-    for name, photos in (("as they are", small), (f"{MEGAPIXELS} MP", list(map(enlarge, small)))):
+    large = [enlarge(photo, MEGAPIXELS) for photo in small]
+    for name, photos in (("as they are", small), (f"{MEGAPIXELS} MP", large)):
         report(name, photos, steps)
 
 
@@ -129,17 +131,6 @@ DECODERS: dict[str, Decoder] = {
     "OpenCV": by_opencv,
     "pyvips": by_pyvips,
 }
-
-
-def enlarge(data: bytes) -> bytes:
-    """A photo with so many million pixels (bicubic), as JPEG."""
-    with Image.open(BytesIO(data)) as photo:
-        factor = (MEGAPIXELS * 1e6 / (photo.width * photo.height)) ** 0.5
-        size = (round(photo.width * factor), round(photo.height * factor))
-        large = photo.convert("RGB").resize(size, Image.Resampling.BICUBIC)
-    encoded = BytesIO()
-    large.save(encoded, "JPEG", quality=90)
-    return encoded.getvalue()
 
 
 def conditions(count: int) -> str:

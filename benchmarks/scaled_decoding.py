@@ -17,7 +17,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 
 import foolbox
@@ -26,9 +25,10 @@ import numpy.typing as npt
 import PIL
 import timm
 import torch
-from PIL import Image, features
+from PIL import features
 from timm.data.imagenet_info import ImageNetInfo
 
+from benchmarks.enlarging import QUALITY, enlarge
 from models.preprocess import MARGIN, preprocess
 from training import weights
 from training.backbones import backbone
@@ -36,7 +36,6 @@ from training.backbones import backbone
 LITE0 = backbone("efficientnet_lite0")
 MEGAPIXELS = (4, 12)
 MARGINS = (None, 1, 2, 3, 4)
-QUALITY = 90
 BATCH = 50
 
 
@@ -61,7 +60,7 @@ def main() -> None:
     for megapixels in MEGAPIXELS:
         runs = {margin: Run() for margin in MARGINS}
         for path, _ in photos:
-            data = enlarge(path, megapixels)
+            data = enlarge(path.read_bytes(), megapixels)
             for margin, run in runs.items():
                 start = time.perf_counter()
                 crop = preprocess(data, LITE0.preprocessing, margin=margin)
@@ -87,17 +86,6 @@ def labelled_photos(folder: Path) -> list[tuple[Path, int]]:
     return by_wnid or [
         (path, int(path.stem.rpartition("_")[2])) for path in sorted(folder.glob("imagenet_*.jpg"))
     ]
-
-
-def enlarge(path: Path, megapixels: int) -> bytes:
-    """The photo with that many million pixels (bicubic), as JPEG."""
-    with Image.open(path) as photo:
-        factor = (megapixels * 1e6 / (photo.width * photo.height)) ** 0.5
-        size = (round(photo.width * factor), round(photo.height * factor))
-        large = photo.convert("RGB").resize(size, Image.Resampling.BICUBIC)
-    encoded = BytesIO()
-    large.save(encoded, "JPEG", quality=QUALITY)
-    return encoded.getvalue()
 
 
 def lite0() -> torch.nn.Module:

@@ -110,11 +110,7 @@ def write_manifest(directory: Path, fields: Mapping[str, object]) -> Bundle:
         for path in sorted(directory.iterdir())
         if path.is_file() and path.name != MANIFEST
     }
-    try:
-        manifest = Manifest.model_validate({**fields, "sha256": hashes})
-    except ValidationError as error:
-        raise BundleInvalid(f"{directory}: {_first_problem(error)}") from error
-    return _write(directory, manifest)
+    return _write(directory, {**fields, "sha256": hashes})
 
 
 def renumber(bundle: Bundle, version: int) -> Bundle:
@@ -123,11 +119,7 @@ def renumber(bundle: Bundle, version: int) -> Bundle:
     Raises:
         BundleInvalid: that is no version.
     """
-    try:
-        manifest = Manifest.model_validate({**bundle.manifest.model_dump(), "version": version})
-    except ValidationError as error:
-        raise BundleInvalid(f"{bundle.directory}: {_first_problem(error)}") from error
-    return _write(bundle.directory, manifest)
+    return _write(bundle.directory, {**bundle.manifest.model_dump(), "version": version})
 
 
 def sha256(path: Path) -> str:
@@ -136,7 +128,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(directory: Path, manifest: Manifest) -> Bundle:
+def _write(directory: Path, fields: Mapping[str, object]) -> Bundle:
+    try:
+        manifest = Manifest.model_validate(fields)
+    except ValidationError as error:
+        raise BundleInvalid(f"{directory}: {_first_problem(error)}") from error
     text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False)
     path = directory / MANIFEST
     with path.open("w", encoding="utf-8") as file:

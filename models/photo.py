@@ -139,7 +139,10 @@ def decode(
         if form == "PNG":
             _fit_transparent_colour(stored, bits=data[_PNG_BITS])
         orientation = _orientation(stored)
-        image = _to_rgb(stored)
+        try:
+            image = _to_rgb(stored)
+        except MemoryError as error:
+            raise _out_of_memory(form) from error
     # A TIFF is turned upright while Pillow loads it: only a reduced JPEG's size differs.
     width, height = header_size if scale > 1 else image.size
     # libjpeg rounds a reduced size up; what is too much lies at the stored right and bottom.
@@ -167,11 +170,15 @@ def _translated(form: str) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise ImageTooLarge(f"the {form} claims far more pixels than are allowed") from error
     except MemoryError as error:
-        raise ImageTooLarge(f"there is not enough memory to decode this {form}") from error
+        raise _out_of_memory(form) from error
     except UnidentifiedImageError as error:
         raise CorruptImage(f"the {form} has a broken header, or unusual pixels") from error
     except Exception as error:
         raise CorruptImage(f"the {form} is broken or cut off: {error}") from error
+
+
+def _out_of_memory(form: str) -> ImageTooLarge:
+    return ImageTooLarge(f"there is not enough memory to decode this {form}")
 
 
 def _check_size(size: tuple[int, int], limits: Limits) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.manifest import MethodName, Provenance, Squeezing
+from models.manifest import Provenance, Squeezing
 from models.reference import REFERENCE
 from models.repository import Repository
 from service.core.robustness.evaluation import hold, requirement
@@ -31,9 +31,9 @@ from training.request import Training
 from training.robustness.adversarial import ATTACKS, Adversarial, attacked
 from training.robustness.detection import detection
 from training.robustness.measurement import Robustness, measure
-from training.saliency import recommendation
 from training.saliency.recommendation import (
     DOZENS_OF_PASSES,
+    IMAGES,
     MANY_PASSES,
     Recommendation,
     recommend,
@@ -89,7 +89,7 @@ def publish(learned: Learned, repository: Repository, say: Say) -> Trained:
             **served.staged.manifest.model_dump(exclude={"sha256"}),
             "calibration": served.learned.calibration,
             "squeezing": examined.squeezing,
-            "default_explanation": examined.explanation,
+            "default_explanation": examined.recommendation.default,
             "metrics": examined.metrics | ({} if served.loss is None else served.loss.metrics),
         }
         bundles.write_manifest(staged.directory, fields)
@@ -105,7 +105,6 @@ class _Examination:
     adversarial: Adversarial
     squeezing: Squeezing | None
     recommendation: Recommendation
-    explanation: MethodName
     inside: Inside
 
     @property
@@ -127,8 +126,6 @@ def _examine(served: Served, test: Images, say: Say) -> _Examination:
     rows = np.arange(images) if request.full_report else subsample(images, seed=request.seed)
     say("comparing saliency methods on held-out images")
     recommended = _recommend(served.staged, test, request)
-    # Where none is recommended, the simplest serves.
-    method = recommended.chosen or "gradient"
     say(f"attacking {len(rows)} held-out images, and making them worse")
     return _Examination(
         judge(served.logits, test.labels, served.staged.manifest.labels, calibration),
@@ -138,9 +135,8 @@ def _examine(served: Served, test: Images, say: Say) -> _Examination:
             network_of(served.staged), test.crops[rows], test.labels[rows], seed=request.seed
         ),
         recommended,
-        method,
         look(
-            learned.network, served.staged, method, test.examples, served.logits,
+            learned.network, served.staged, recommended.default, test.examples, served.logits,
             temperature=calibration.temperature, seed=request.seed,
         ),
     )  # fmt: skip
@@ -150,7 +146,7 @@ def _recommend(staged: Bundle, test: Images, request: Training) -> Recommendatio
     """Find the saliency method that suits the network, on a few of the held-out images."""
     left_out = MANY_PASSES if request.full_report else (*MANY_PASSES, *DOZENS_OF_PASSES)
     methods = [name for name in possible(staged.manifest) if name not in left_out]
-    rows = subsample(len(test.labels), most=recommendation.IMAGES, seed=request.seed)
+    rows = subsample(len(test.labels), most=IMAGES, seed=request.seed)
     return recommend(staged, test.crops[rows], methods, seed=request.seed)
 
 

@@ -42,13 +42,15 @@ async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Aske
     if uploads.is_one_image(request.headers):
         # All options are in the query: what cannot be answered in time is not even read.
         options = uploads.options_of(kind, request.query_params, {})
-        service.admission.expect(_demand(request, options))
+        demand = _demand(request, options)
+        service.admission.expect(demand)
         upload = await uploads.read(request, service.upload_limits)
     else:
         upload = await uploads.read(request, service.upload_limits)
         options = uploads.options_of(kind, request.query_params, upload.options)
+        demand = _demand(request, options)
     seconds = time.perf_counter() - started
-    demand = request.state.demand = _demand(request, options)
+    request.state.demand = demand
     model = await parts.model_for(request, options)
     return ImageRequest(upload, options, model, seconds, demand)
 

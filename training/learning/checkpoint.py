@@ -35,9 +35,9 @@ def load(folder: Path, identity: str) -> dict[str, Any] | None:
     Raises:
         TrainingError: it is broken, or belongs to another run.
     """
-    path = folder / FILE
-    if not path.exists():
+    if not exists(folder):
         return None
+    path = folder / FILE
     try:
         found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:

@@ -38,6 +38,11 @@ class Recommendation:
     chosen: MethodName | None
 
     @property
+    def default(self) -> MethodName:
+        """What the bundle is to explain by: where none is recommended, the simplest."""
+        return self.chosen or "gradient"
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The scores for the manifest."""
         return {f"faithfulness_{each.method}": float(each.score.mean()) for each in self.compared}

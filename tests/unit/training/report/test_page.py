@@ -140,8 +140,13 @@ class Reader(HTMLParser):
         self.text += data
 
 
+def words(contents: Contents) -> str:
+    """The page's text, with single spaces."""
+    return " ".join(Reader(render(contents)).text.split())
+
+
 def test_the_page_tells_what_was_found(contents: Contents) -> None:
-    text = " ".join(Reader(render(contents)).text.split())
+    text = words(contents)
 
     found = contents.judged.calibrated
     assert f"Of 40 held-out images {found.top1:.1%} are right" in text
@@ -154,7 +159,7 @@ def test_the_page_tells_what_was_found(contents: Contents) -> None:
 
 
 def test_the_page_says_what_is_left_to_a_human_look(contents: Contents) -> None:
-    text = " ".join(Reader(render(contents)).text.split())
+    text = words(contents)
 
     assert "is more than 0.990, as for 1% of the images that calibrated" in text
     assert "half of which are nearer than 0.500" in text
@@ -166,7 +171,7 @@ def test_of_many_classes_the_page_tells_the_five_best(contents: Contents) -> Non
     calibrated = replace(contents.judged.calibrated, top5=0.987)
     judged = replace(contents.judged, calibrated=calibrated)
 
-    text = " ".join(Reader(render(replace(contents, judged=judged))).text.split())
+    text = words(replace(contents, judged=judged))
 
     assert "among the five most probable for 98.7%" in text
     assert "five most probable" not in Reader(render(contents)).text
@@ -185,7 +190,7 @@ def test_the_page_says_what_was_advised_and_shows_the_layers(contents: Contents)
 
 def test_the_page_tells_what_a_lower_precision_costs(contents: Contents) -> None:
     loss = PrecisionLoss(Precision.INT8, 40, 0.975, 2.5, (-6.7, 13.2), (14_000_000, 4_000_000))
-    text = " ".join(Reader(render(replace(contents, loss=loss))).text.split())
+    text = words(replace(contents, loss=loss))
 
     assert loss.outcome in text
     assert "explanations are made with the fp32 weights" in text
@@ -212,7 +217,7 @@ def test_the_surest_mistakes_are_shown_as_the_model_saw_them(contents: Contents)
 
 
 def test_doubted_labels_are_shown_with_the_likelier_class(contents: Contents) -> None:
-    text = " ".join(Reader(render(contents)).text.split())
+    text = words(contents)
 
     assert "Of 1 images to learn from" in text
     assert "wasps 93%, not ants & <bees> learned7.jpg" in text
@@ -238,7 +243,7 @@ def test_a_model_without_mistakes_has_none_to_show(contents: Contents) -> None:
 
 
 def test_the_page_tells_what_worse_photos_do(contents: Contents) -> None:
-    text = " ".join(Reader(render(contents)).text.split())
+    text = words(contents)
 
     found = contents.robustness
     assert "on 20 held-out images, drawn by the seed" in text
@@ -253,7 +258,7 @@ def test_the_page_says_what_attacks_leave(contents: Contents) -> None:
 
 
 def test_the_page_says_how_well_squeezing_finds_attacks(contents: Contents) -> None:
-    text = " ".join(Reader(render(contents)).text.split())
+    text = words(contents)
 
     assert "answer moves by more than 1.250" in text
     assert "On 32 images that did not fit this threshold it raised false alarms on 6.2%" in text
@@ -272,7 +277,7 @@ def test_the_same_contents_give_the_same_page(contents: Contents) -> None:
 
 
 def test_the_page_says_how_answers_are_explained_and_why(contents: Contents) -> None:
-    text = " ".join(Reader(render(contents)).text.split())
+    text = words(contents)
 
     assert "gradient is the bundle's own saliency method" in text
     assert "judged on 16 held-out images" in text
@@ -282,7 +287,7 @@ def test_the_page_says_how_answers_are_explained_and_why(contents: Contents) -> 
 
 def test_the_page_says_where_no_method_is_to_be_trusted(contents: Contents) -> None:
     none = replace(contents.recommendation, chosen=None)
-    text = " ".join(Reader(render(replace(contents, recommendation=none))).text.split())
+    text = words(replace(contents, recommendation=none))
 
     assert "No saliency method passed" in text
 
@@ -298,7 +303,7 @@ def test_layers_are_listed_with_their_totals(contents: Contents) -> None:
     )
     inside = replace(contents.inside, layers=layers)
 
-    text = " ".join(Reader(render(replace(contents, inside=inside))).text.split())
+    text = words(replace(contents, inside=inside))
 
     assert "tinynet: 1.8M parameters, 493.8k activations" in text
     assert "they take 7.2 MB and, for one image, 2.0 MB" in text

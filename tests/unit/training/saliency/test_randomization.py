@@ -1,6 +1,6 @@
 """Maps while weights become random, layer by layer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,6 @@ from models import bundle as bundles
 from models.bundle import Bundle
 from models.manifest import MethodName
 from models.preprocess import preprocess
-from service.core.saliency import methods
 from service.core.saliency.maps import Maps
 from training.saliency import randomization
 
@@ -29,18 +28,10 @@ def crops(bundle: Bundle) -> npt.NDArray[np.uint8]:
     return preprocess(photo, bundle.manifest.preprocessing).pixels[np.newaxis]
 
 
-@pytest.fixture
-def edges() -> Iterator[None]:
-    """Has `gradient` show the photo's edges, whatever the network is."""
-
-    def maps(_: object, image: npt.NDArray[np.float32], cotangents: object) -> Maps:
-        del cotangents
-        return Maps(np.abs(np.diff(image.mean(axis=0), axis=1, append=0))[np.newaxis], passes=1)
-
-    real = methods.METHODS["gradient"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(methods.METHODS, "gradient", methods.Method(maps, real.graph))
-        yield
+def edges(_: object, image: npt.NDArray[np.float32], cotangents: object) -> Maps:
+    """The photo's edges, whatever the network is."""
+    del cotangents
+    return Maps(np.abs(np.diff(image.mean(axis=0), axis=1, append=0))[np.newaxis], passes=1)
 
 
 @pytest.mark.slow
@@ -56,8 +47,10 @@ def test_maps_change_as_layers_become_random(
     assert bundles.sha256(bundle.directory / bundles.WEIGHTS) == before
 
 
-@pytest.mark.usefixtures("edges")
-def test_a_method_that_shows_edges_fails(tiny_bundle: Bundle) -> None:
+def test_a_method_that_shows_edges_fails(
+    tiny_bundle: Bundle, replace: Callable[[MethodName, Callable[..., Maps]], None]
+) -> None:
+    replace("gradient", edges)
     crops = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     stages = randomization.check(tiny_bundle, crops, "gradient", seed=0)
     assert all(each.correlation == pytest.approx(1) for each in stages)

@@ -1,6 +1,7 @@
 """Which method is recommended, and what that rests on."""
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ import pytest
 from models.bundle import Bundle
 from models.manifest import MethodName
 from service.core.network import Network
-from service.core.saliency import methods
 from service.core.saliency.maps import Maps
 from training.saliency import comparison, randomization
 from training.saliency.recommendation import recommend
 
+Replace = Callable[[MethodName, Callable[..., Maps]], None]
 Crops = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
@@ -40,15 +41,11 @@ def chance(network: Network, image: Floats, cotangents: Any) -> Maps:
     return Maps(np.random.default_rng(seed).random((1, 32, 32), dtype=np.float32), passes=9)
 
 
-def replace(patch: pytest.MonkeyPatch, name: MethodName, maps: Any) -> None:
-    patch.setitem(methods.METHODS, name, methods.Method(maps, methods.METHODS[name].graph))
-
-
 def test_the_most_faithful_is_passed_over_where_it_shows_the_photo_alone(
-    tiny_bundle: Bundle, crops: Crops, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Bundle, crops: Crops, replace: Replace
 ) -> None:
-    replace(monkeypatch, "gradient", brightness)
-    replace(monkeypatch, "gradcam", chance)
+    replace("gradient", brightness)
+    replace("gradcam", chance)
 
     found = recommend(tiny_bundle, crops, ["gradcam", "gradient"], seed=0)
 
@@ -60,10 +57,10 @@ def test_the_most_faithful_is_passed_over_where_it_shows_the_photo_alone(
 
 
 def test_where_all_show_the_photo_alone_none_is_recommended(
-    tiny_bundle: Bundle, crops: Crops, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Bundle, crops: Crops, replace: Replace
 ) -> None:
-    replace(monkeypatch, "gradient", brightness)
-    replace(monkeypatch, "gradcam", brightness)
+    replace("gradient", brightness)
+    replace("gradcam", brightness)
 
     found = recommend(tiny_bundle, crops, ["gradient", "gradcam"], seed=0)
 
