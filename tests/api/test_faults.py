@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event, Semaphore, Timer
 
+import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from models.bundle import Bundle
@@ -14,6 +16,7 @@ from models.errors import GoldenMismatch, RuntimeFailure
 from models.manifest import Graph
 from service.app import create_app
 from service.core.ports import Arrays, Runner
+from service.core.serving import OpenGraph
 from service.settings import Settings
 
 SECONDS = 10
@@ -33,15 +36,19 @@ def logits(feeds: Arrays) -> Arrays:
     return {"logits": np.zeros((len(feeds["image"]), 4), dtype=np.float32)}
 
 
-@contextmanager
-def client_of(settings: Settings, runs: Mapping[Graph, Run | Exception]) -> Iterator[TestClient]:
+def opener(runs: Mapping[Graph, Run | Exception]) -> OpenGraph:
     def open_graph(_: Bundle, graph: Graph) -> Runner:
         run = runs.get(graph, logits)
         if isinstance(run, Exception):
             raise run
         return Fake(run)
 
-    with TestClient(create_app(settings, open_graph=open_graph)) as client:
+    return open_graph
+
+
+@contextmanager
+def client_of(settings: Settings, runs: Mapping[Graph, Run | Exception]) -> Iterator[TestClient]:
+    with TestClient(create_app(settings, open_graph=opener(runs))) as client:
         yield client
 
 
@@ -197,7 +204,11 @@ def test_a_service_that_is_shutting_down_is_not_ready(settings: Settings) -> Non
     assert readiness.json()["ready"] is False
 
 
-def test_shutting_down_finishes_the_requests_in_flight(settings: Settings, red_left: bytes) -> None:
+def test_shutting_down_finishes_the_requests_in_flight(
+    settings: Settings,
+    red_left: bytes,
+    serve: Callable[[FastAPI], AbstractContextManager[str]],
+) -> None:
     begun, go = Semaphore(0), Event()
 
     def wait(feeds: Arrays) -> Arrays:
@@ -205,8 +216,10 @@ def test_shutting_down_finishes_the_requests_in_flight(settings: Settings, red_l
         assert go.wait(SECONDS)
         return logits(feeds)
 
-    with ThreadPoolExecutor() as clients, client_of(settings, {Graph.MODEL: wait}) as client:
-        first = clients.submit(client.post, "/classify", content=red_left)
-        assert begun.acquire(timeout=SECONDS)
-        Timer(0.2, go.set).start()
-    assert first.result(SECONDS).status_code == 200
+    app = create_app(settings, open_graph=opener({Graph.MODEL: wait}))
+    with ThreadPoolExecutor() as clients:
+        with serve(app) as address:
+            first = clients.submit(httpx.post, f"{address}/classify", content=red_left)
+            assert begun.acquire(timeout=SECONDS)
+            Timer(0.2, go.set).start()
+        assert first.result(SECONDS).status_code == 200
