@@ -136,8 +136,8 @@ def measured(learned: Learned, seed: int) -> Callable[[Recipe], Outcome]:
 def _parts(learned: Learned, seed: int) -> Partition:
     """As in `seewhy train`."""
     return partition(
-        [sample.split for sample in learned.images.samples], learned.images.labels,
-        learned.data.learning_groups, learned.splits[0], seed=seed,
+        learned.data.learning_splits, learned.images.labels, learned.data.learning_groups,
+        learned.splits[0], seed=seed,
     )  # fmt: skip
 
 

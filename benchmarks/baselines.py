@@ -1,9 +1,10 @@
 """What images were told apart by before deep networks, beside a deep network's features.
 
-`seewhy baselines` with its defaults, on several sets of photos, one after the other. Shares of
-right answers are of the photos held out, which choose nothing. Prints Markdown.
+`seewhy baselines` with its defaults, on several sets of photos, one after the other, with the
+models of a repository that learned from them. Shares of right answers are of the photos held
+out, which choose nothing. Prints Markdown.
 
-    python benchmarks/baselines.py DATA... [--seed N]
+    python benchmarks/baselines.py DATA... [--repository DIR] [--seed N]
 """
 
 import argparse
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import torch
 
+from models.repository import Repository
+from service.settings import Settings
 from training.baselines.comparison import compare
 
 BACKBONE = "efficientnet_lite0"
@@ -24,15 +27,18 @@ def main() -> None:
     """Measure and print, each row as soon as it is known."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("--repository", type=Path, default=Settings().repository)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     print(conditions(given.seed))
     for data in given.data:
         print(f"\n## {data.name}\n\n| features | classifier | validated | right | balanced |")
         print("| --- | --- | ---: | ---: | ---: |", flush=True)
-        for found in compare(data, backbone=BACKBONE, weights=WEIGHTS, seed=given.seed):
+        repository = Repository(given.repository)
+        for found in compare(data, repository, backbone=BACKBONE, weights=WEIGHTS, seed=given.seed):
+            validated = "" if found.validated is None else f"{found.validated:.1%}"
             held_out = f"{found.top1:.1%} | {found.balanced_accuracy:.1%}"
-            row = f"{found.name} | {found.classifier} | {found.validated:.1%} | {held_out}"
+            row = f"{found.name} | {found.classifier} | {validated} | {held_out}"
             print(f"| {row} |", flush=True)
 
 

@@ -41,26 +41,42 @@ def name(depth: Depth) -> str:
     return Named.FULL if depth is None else Named.HEAD if depth == 0 else str(depth)
 
 
+def check(module: nn.Module, text: str) -> None:
+    """Refuse a depth that a network does not have.
+
+    Raises:
+        TrainingError: it is no depth, or more blocks than there are below the head.
+    """
+    depth, most = parse(text), len(_from_head(module)) - 1
+    if depth is not None and depth > most:
+        raise TrainingError(
+            f"a depth is head, full or at most {most} of this network's blocks, not {depth}"
+        )
+
+
 def trained(module: nn.Module, depth: Depth) -> list[list[nn.Parameter]]:
     """Freeze all parameters but those of the head and of the blocks next to it.
 
     Returns:
         the parameters that are trained, by block, the head's first.
     """
+    chosen = _from_head(module)[: None if depth is None else 1 + depth]
+    module.requires_grad_(requires_grad=False)
+    for block in chosen:
+        for parameter in block:
+            parameter.requires_grad_()
+    return chosen
+
+
+def _from_head(module: nn.Module) -> list[list[nn.Parameter]]:
+    """The head's parameters, then those of each block below it, the nearest first."""
     head = list(module.get_submodule(last_linear(module)).parameters())
     in_head = set(map(id, head))
     below = [
         [parameter for parameter in block if id(parameter) not in in_head]
         for block in blocks(module)
     ]
-    chosen = [head, *(block for block in below[::-1] if block)][
-        : None if depth is None else 1 + depth
-    ]
-    module.requires_grad_(requires_grad=False)
-    for block in chosen:
-        for parameter in block:
-            parameter.requires_grad_()
-    return chosen
+    return [head, *(block for block in below[::-1] if block)]
 
 
 def blocks(module: nn.Module) -> list[list[nn.Parameter]]:

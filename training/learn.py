@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.manifest import Calibration
 from service.core.classification import softmax
-from training import calibrate, export, features, heads, layers, probe
+from training import calibrate, depth, export, features, heads, layers, probe
 from training import weights as weights_source
 from training.advisor import Advice, Evidence, advise
 from training.backbones import Backbone, backbone
@@ -29,7 +29,7 @@ from training.learning.processes import Processes
 from training.learning.progress import Say
 from training.partition import partition
 from training.probe import Classifier, Fold, Probe
-from training.recipe import Balance, Recipe, Strategy
+from training.recipe import Recipe, Strategy
 from training.report.page import Shown
 from training.request import Training
 from training.shift import shift
@@ -188,6 +188,7 @@ def _start(request: Training, processes: Processes, say: Say) -> _Start:
     for finding in data.findings():
         say(finding)
     network = transferred(chosen, weights, len(data.dataset.labels), seed=request.seed)
+    depth.check(network.module, request.recipe.depth)
     network.to(processes.device)
     images = read(data.learning, chosen)
     begun = time.perf_counter()
@@ -205,12 +206,12 @@ def _check(request: Training, chosen: Backbone) -> None:
 
 
 def _probes(start: _Start, recipe: Recipe, say: Say) -> list[Probe]:
-    even = recipe.balance in {Balance.WEIGHTS, Balance.SAMPLING}
-    if even:
+    if recipe.balance.even:
         say("all classes count alike, however few images they have")
     probes = probe.ranked(
-        start.embedding, start.images.labels, start.splits, even=even, metric=recipe.metric
-    )
+        start.embedding, start.images.labels, start.splits,
+        even=recipe.balance.even, metric=recipe.metric,
+    )  # fmt: skip
     for found in probes:
         say(f"{found.classifier}: {found.score}, cross-validated")
     return probes
@@ -244,8 +245,8 @@ def _tuned(
     identity = f"{request.command}; data {start.data.fingerprint}"
     run = Run(request.seed, request.folder, identity, request.resume, processes, say)
     parts = partition(
-        [sample.split for sample in start.images.samples], start.images.labels,
-        start.data.learning_groups, start.splits[0], seed=request.seed,
+        start.data.learning_splits, start.images.labels, start.data.learning_groups,
+        start.splits[0], seed=request.seed,
     )  # fmt: skip
     say(
         f"the network learns from {len(parts.training)} images, {len(parts.validation)} choose it "

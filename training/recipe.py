@@ -42,6 +42,11 @@ class Balance(StrEnum):
     WEIGHTS = "weights"
     SAMPLING = "sampling"
 
+    @property
+    def even(self) -> bool:
+        """Whether all classes count alike, however few images they have."""
+        return self in {Balance.WEIGHTS, Balance.SAMPLING}
+
 
 class Metric(StrEnum):
     """What says which epoch is the best; see `training.score`."""

@@ -82,7 +82,7 @@ def apply(module: nn.Module, weights: Weights) -> None:
         name = differing[0]
         raise WeightsError(
             f"{weights.source} does not fit: {name} is {given.get(name, 'missing')} there and "
-            f"{wanted.get(name, 'missing')} in the network; {len(differing)} tensors differ"
+            f"{wanted.get(name, 'missing')} in the network; tensors that differ: {len(differing)}"
         )
     # Some modules read a format version that a plain mapping does not carry.
     state = OrderedDict(weights.state)

@@ -29,14 +29,13 @@ def baselines(
 
     Colours, textures, edges and visual words are told apart by the same linear classifiers, on
     the same photos, as the backbone's features; two small networks learn from random weights.
-    With --model, a model that was trained on these photos stands beside them.
+    The repository's models that were trained on these photos stand beside them.
     """
     with needs("baselines"):
         from training.baselines.comparison import compare  # noqa: PLC0415  # serving has no torch
     bundles = Repository(settings(repository=repository).repository)
-    bundle = None if model is None else bundles.open(model)
     table = tables.headed("features", "classifier", "validated", "held out", "balanced")
-    for found in compare(data, backbone=backbone, weights=weights, seed=seed, bundle=bundle):
+    for found in compare(data, bundles, backbone=backbone, weights=weights, model=model, seed=seed):
         print(f"{found.name}: {found.top1:.1%}", file=sys.stderr)
         validated = "" if found.validated is None else f"{found.validated:.1%}"
         held_out = (f"{share:.1%}" for share in (found.top1, found.balanced_accuracy))

@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from models.bundle import Bundle
-from models.errors import TrainingError
 from models.manifest import Graph, Preprocessing, Resampling
+from models.repository import Repository
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
 from training import backbones, features, gate, probe
 from training import weights as weights_source
 from training.baselines import whole_image, words
+from training.baselines.published import named, published
 from training.baselines.scratch import NETWORKS, scratch
 from training.data.crops import crops
 from training.data.dataset import Split
@@ -53,29 +54,40 @@ class Standing:
 
 
 def compare(
-    path: Path, *, backbone: str, weights: str, seed: int, bundle: Bundle | None = None
+    path: Path,
+    repository: Repository,
+    *,
+    backbone: str,
+    weights: str,
+    model: str | None = None,
+    seed: int,
 ) -> Iterator[Standing]:
     """Fit and judge one after the other, from shallow to deep.
 
     Args:
         path: the images, as `training.data.sources.read` takes them.
+        repository: has models that learned from them.
         backbone: the name of the network whose embedding stands for deep features.
         weights: its weights, as `training.weights.load` takes them.
+        model: judged on the same held-out images; if left out, all that learned from these do.
         seed: of every random choice.
-        bundle: a model to judge on the same held-out images; of the same classes.
 
     Raises:
         DataError: the images cannot be learned from.
         WeightsError: the weights cannot be had or do not fit.
         ExportError: there is no such backbone.
-        TrainingError: the bundle has other classes.
+        BundleNotFound: there is no such model, or no repository.
+        BundleInvalid: a bundle cannot be read.
+        TrainingError: the model did not learn from these images.
     """
     chosen = backbones.backbone(backbone)
     loaded = weights_source.load(chosen, weights)
     data = prepare(path, seed=seed)
     names = data.dataset.labels
-    if bundle is not None and bundle.manifest.labels != names:
-        raise TrainingError(f"{bundle} has other classes than {path}")
+    if model is None:
+        bundles = published(repository, data, seed=seed)
+    else:
+        bundles = [named(repository, model, data, seed=seed)]
     small = _crops(data, PREPROCESSING)
     shallow: dict[str, Describe] = {
         "colour histogram": _whole(whole_image.colour_histogram),
@@ -91,8 +103,8 @@ def compare(
     network = transferred(chosen, loaded, len(names), seed=seed)
     fit, test = (features.embeddings(network, side) for side in _crops(data, chosen.preprocessing))
     yield _probed(f"{chosen.name} features", fit, test, data, seed=seed)
-    if bundle is not None:
-        yield _published(bundle, data)
+    for bundle in bundles:
+        yield _judged(bundle, data)
 
 
 def _crops(data: Prepared, preprocessing: Preprocessing) -> tuple[Crops, Crops]:
@@ -123,7 +135,7 @@ def _from_scratch(name: str, fit: Crops, test: Crops, data: Prepared, *, seed: i
     return _standing(f"{name} from scratch", "its own", right, answers, data)
 
 
-def _published(bundle: Bundle, data: Prepared) -> Standing:
+def _judged(bundle: Bundle, data: Prepared) -> Standing:
     model = open_graph(bundle, Graph.MODEL, choose(Provider.CPU))
     _, test = _crops(data, bundle.manifest.preprocessing)
     return _standing(str(bundle), "its own", None, gate.logits(model, test), data)

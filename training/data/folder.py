@@ -49,7 +49,7 @@ def _dataset(root: Path, parts: Parts) -> Dataset:
     learned = parts.get(Split.TRAIN, parts.get(None, []))
     labels = tuple(folder.name for folder in learned)
     if len(labels) < 2:  # noqa: PLR2004 - one class leaves nothing to tell apart
-        raise DataError(f"{root} has {len(labels)} classes to learn; two are the least")
+        raise DataError(f"classes to learn in {root}: {len(labels)}; two are the least")
     samples = []
     for split, classes in parts.items():
         for folder in classes:

@@ -42,6 +42,11 @@ class Prepared:
         return np.array([sample.label for sample in self.learning], dtype=np.int64)
 
     @property
+    def learning_splits(self) -> list[Split | None]:
+        """What the user says each is for."""
+        return [sample.split for sample in self.learning]
+
+    @property
     def learning_groups(self) -> npt.NDArray[np.int64]:
         """Their groups of near-duplicates."""
         return np.array([self.groups[sample.id] for sample in self.learning], dtype=np.int64)

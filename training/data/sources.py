@@ -31,7 +31,7 @@ def read(path: Path) -> Dataset:
 
 def _learnable(path: Path, dataset: Dataset) -> Dataset:
     if len(dataset.labels) < 2:  # noqa: PLR2004 - one class leaves nothing to tell apart
-        raise DataError(f"{path} has {len(dataset.labels)} classes to learn; two are the least")
+        raise DataError(f"classes to learn in {path}: {len(dataset.labels)}; two are the least")
     learned = {sample.label for sample in dataset.samples if sample.split in {None, Split.TRAIN}}
     for number, label in enumerate(dataset.labels):
         if number not in learned:

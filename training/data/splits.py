@@ -65,7 +65,7 @@ def _hold_out(dataset: Dataset, groups: npt.NDArray[np.int64], seed: int) -> lis
     open_to_all = replace(dataset, samples=tuple(dataset.samples[row] for row in rows))
     label, count = min(open_to_all.counts().items(), key=lambda item: item[1])
     if count < TEST_SHARE:
-        raise DataError(f"class {label} has {count} images; {TEST_SHARE} are the least")
+        raise DataError(f"images of class {label}: {count}; {TEST_SHARE} are the least")
     if (different := len(np.unique(groups[rows]))) < TEST_SHARE:
         raise DataError(
             f"there are {different} different images; {TEST_SHARE} are the least, and "

@@ -18,6 +18,7 @@ def render(found: Sequence[Measured], *, title: str) -> str:
         title=title,
         found=found,
         best=max((each.layers[-1] for each in found), key=lambda layer: layer.accuracy),
+        trained=any(each.trained for each in found),
         operations=pictures.accuracy_against_operations(found),
         depths=pictures.accuracy_by_depth({str(each.candidate): each.layers for each in found}),
     )

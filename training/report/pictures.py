@@ -101,7 +101,8 @@ def accuracy_against_operations(found: Sequence[Measured]) -> str:
     """Accuracy against multiply-adds, the circles' areas as the parameters (an SVG element).
 
     Canziani et al. 2016, "An analysis of deep neural network models for practical
-    applications", figure 2. The bars are one standard error of the accuracy.
+    applications", figure 2. The bars are one standard error of the accuracy; a cross is what
+    training to a depth leaves.
     """
     figure, axes = _chart("multiply-adds, millions", "share of right answers")
     most = max(each.parameters for each in found)
@@ -112,6 +113,13 @@ def accuracy_against_operations(found: Sequence[Measured]) -> str:
         axes.errorbar(
             *place, yerr=each.layers[-1].error, fmt=".", color=colour, label=each.candidate
         )
+        for trained in each.trained:
+            accuracy = trained.score.accuracy
+            axes.plot(place[0], accuracy, "x", color=colour)
+            axes.annotate(
+                trained.depth, (place[0], accuracy), xytext=(5, 0), textcoords="offset points",
+                fontsize=7, va="center",
+            )  # fmt: skip
     axes.margins(0.2)
     axes.set_xlim(left=0)
     figure.legend(loc="outside upper left", frameon=False, fontsize=8)

@@ -81,3 +81,14 @@ def test_all_of_a_network_may_be_trained() -> None:
         [name for name, _ in module.named_parameters()][-1][: -len(".bias")]
     )
     assert set(map(id, groups[0])) == set(map(id, head.parameters()))
+
+
+@pytest.mark.parametrize(("text", "fits"), [("head", True), ("2", True), ("3", False)])
+def test_no_more_blocks_are_asked_for_than_there_are(text: str, *, fits: bool) -> None:
+    module = backbone("mlp").build(5)
+
+    if fits:
+        depth.check(module, text)
+    else:
+        with pytest.raises(TrainingError, match="at most 2 of this network's blocks, not 3"):
+            depth.check(module, text)

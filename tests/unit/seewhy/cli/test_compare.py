@@ -22,6 +22,19 @@ def test_backbones_are_compared_in_a_table_and_a_page(
     assert "<h1>noughts and ones</h1>" in written
 
 
+def test_depths_are_compared_too(
+    noughts_and_ones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "compared.html"
+    arguments = ["compare", str(noughts_and_ones), "--backbone", "linear", "--weights", "none"]
+
+    assert run([*arguments, "--depth", "head", "--depth", "full", "-o", str(page)]) == 0
+
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if "(none)" in line]
+    assert [row[2] for row in rows[1:]] == ["head", "full"]
+    assert "What training adds" in page.read_text(encoding="utf-8")
+
+
 def test_each_backbone_can_have_its_own_weights(
     noughts_and_ones: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

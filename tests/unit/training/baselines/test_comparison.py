@@ -3,12 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import skimage.data
 from PIL import Image
 
-from models.bundle import Bundle
-from models.errors import TrainingError
 from models.repository import Repository
 from training.baselines.comparison import compare
 from training.recipe import Recipe, Strategy
@@ -44,9 +41,7 @@ def test_every_kind_of_feature_is_judged_on_the_same_photos(tmp_path: Path) -> N
 
     found = {
         each.name: each
-        for each in compare(
-            photos, backbone="lenet5", weights="none", seed=0, bundle=trained.bundle
-        )
+        for each in compare(photos, repository, backbone="lenet5", weights="none", seed=0)
     }
 
     assert list(found) == [
@@ -63,15 +58,3 @@ def test_every_kind_of_feature_is_judged_on_the_same_photos(tmp_path: Path) -> N
     assert found["photos version 1"].top1 == trained.test.calibrated.top1
     assert found["photos version 1"].validated is None
     assert all(0 <= each.balanced_accuracy <= 1 for each in found.values())
-
-
-def test_a_model_of_other_classes_is_refused(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    for name in ("black", "white"):
-        for number in range(10):
-            path = tmp_path / name / f"{number}.png"
-            path.parent.mkdir(exist_ok=True)
-            value = (255 - number if name == "white" else number) * np.ones((40, 40, 3))
-            Image.fromarray(value.astype(np.uint8)).save(path)
-
-    with pytest.raises(TrainingError, match="tiny version 1 has other classes"):
-        next(compare(tmp_path, backbone="lenet5", weights="none", seed=0, bundle=tiny_bundle))

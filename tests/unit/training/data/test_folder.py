@@ -75,7 +75,7 @@ def test_what_is_hidden_or_no_image_is_passed_over(
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (["cat/a.png"], "has 1 classes to learn; two are the least"),
+        (["cat/a.png"], ": 1; two are the least"),
         (["train/cat/a.png", "train/dog/b.png", "other/cat/c.png"], "others beside them: other"),
         (["train/cat/a.png", "train/dog/b.png", "val/fox/c.png"], "no class fox to train on"),
         (["cat/a.png", "dog/b.txt"], "dog holds no images"),

@@ -119,7 +119,7 @@ def test_a_long_name_does_not_shift_the_image(tmp_path: Path, photos: Photos) ->
         ({"jpg": b"-", "cls": "fox"}, "cat\ndog", "the label fox, which classes.txt does not"),
         ({"jpg": b"-", "cls": 0}, "cat\ndog", "the class dog, but no image of it"),
         ({"jpg": b"-", "cls": 0}, "crane\ncrane", "names crane twice"),
-        ({"jpg": b"-", "cls": 0}, "", "has 1 classes to learn; two are the least"),
+        ({"jpg": b"-", "cls": 0}, "", ": 1; two are the least"),
     ],
 )
 def test_what_cannot_be_learned_from_is_named(

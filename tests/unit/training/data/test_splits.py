@@ -125,7 +125,7 @@ def test_a_copy_of_what_the_user_set_apart_is_not_learned_from() -> None:
 @pytest.mark.parametrize(
     ("labels", "groups", "message"),
     [
-        ([0] * 9 + [1] * 4, range(13), "class class1 has 4 images; 5 are the least"),
+        ([0] * 9 + [1] * 4, range(13), "images of class class1: 4; 5 are the least"),
         ([0] * 10 + [1] * 5, [*range(10), 99, 99, 99, 99, 99], "class class1 has too few images"),
         ([0] * 9 + [1] * 9, [0] * 9 + [1] * 9, "there are 2 different images; 5 are the least"),
     ],

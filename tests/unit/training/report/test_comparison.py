@@ -1,17 +1,19 @@
 """The page that compares backbones."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from training.layers import Transfer
 from training.report.comparison import render
-from training.selection import Candidate, Measured
+from training.score import Score
+from training.selection import Candidate, Measured, Trained
 
 
 def measured(name: str, accuracy: float, *, parameters: int, shift: float | None) -> Measured:
     layers = tuple(Transfer(blocks, 4, accuracy * blocks / 4, 400) for blocks in (1, 2, 4))
-    return Measured(Candidate(name, "package"), layers, shift, 385_187_552, parameters)
+    return Measured(Candidate(name, "package"), layers, (), shift, 385_187_552, parameters)
 
 
 @pytest.fixture
@@ -56,3 +58,13 @@ def test_the_same_measurements_give_the_same_page(page: str) -> None:
         title="ants & <bees>",
     )
     assert again == page
+
+
+def test_what_training_adds_has_a_table_where_it_was_asked_for(page: str) -> None:
+    assert "What training adds" not in page
+    small = measured("small", 0.8, parameters=1_000_000, shift=None)
+    deeper = Trained("full", Score(0.5, 0.875, 0.9), Score(0.6, 0.75, 0.7), images=40)
+
+    trained = render([replace(small, trained=(deeper,))], title="ants")
+
+    assert "small (package) full 40 87.5% 75.0%" in text(trained)
