@@ -7,6 +7,7 @@ import { byId, element } from "./element.js";
 import { History } from "./history.js";
 import { classes, commonest, confidence, totals } from "./population.js";
 import { parse } from "./prometheus.js";
+import { furthest } from "./reference.js";
 import { drawShares } from "./shares.js";
 import { failures, latency, throughput } from "./traffic.js";
 import { duration, percent, significant } from "./words.js";
@@ -66,19 +67,28 @@ function drawDrift(populations) {
     const before = counted.map((each) => each.ever - each.now);
     return element("li", {}, name, ...verdict(now, before));
   });
-  const about = "The last minutes against all before, by the population stability index.";
-  byId("drift").replaceChildren(
-    element("p", { class: "quiet" }, about),
-    element("ul", { class: "drifts" }, ...rows),
+  const models = furthest(history.scrapes.at(-1).samples).map(({ name, statistic, value, threshold }) =>
+    element("li", {}, `${name}: ${statistic}`, badge(value, value > threshold)),
   );
+  byId("drift").replaceChildren(
+    ...listed("The last minutes against all before, by the population stability index.", rows),
+    ...(models.length ? listed("Each model's last window of answers against what it learned.", models) : []),
+  );
+}
+
+function listed(about, rows) {
+  return [element("p", { class: "quiet" }, about), element("ul", { class: "drifts" }, ...rows)];
 }
 
 function verdict(now, before) {
   const index = stabilityIndex(now, before);
   if (index === null) return [element("span", { class: "quiet" }, `needs ${LEAST} photos now and before`)];
-  const moved = index >= shiftedFrom(now, before);
-  const words = `${index.toFixed(2)}, ${moved ? "shifted" : "steady"}`;
-  return [element("strong", { class: moved ? "badge moved" : "badge" }, words)];
+  return [badge(index, index >= shiftedFrom(now, before))];
+}
+
+function badge(value, moved) {
+  const words = `${value.toFixed(2)}, ${moved ? "shifted" : "steady"}`;
+  return element("strong", { class: moved ? "badge moved" : "badge" }, words);
 }
 
 function shown(value, format) {

@@ -91,6 +91,22 @@ def test_a_shift_of_what_comes_in_shows(page: Page, fresh: str) -> None:
     expect(page.locator("#drift li").nth(1)).to_contain_text("steady")
 
 
+def test_a_models_own_window_stands_against_what_it_learned(
+    page: Page, repository: Path, serve: Serve
+) -> None:
+    settings = Settings(
+        repository=repository, default_model="calibrated", provider="cpu", threads=1,
+        drift_window=50,
+    )  # fmt: skip
+    with serve(create_app(settings)) as address:
+        watch(page, address)
+        expect(page.locator("#drift li")).to_have_count(2)
+        ask(address, "red", 50)  # half of what it learned is green
+
+        expect(page.locator("#drift li").nth(2)).to_contain_text("calibrated version 1: ")
+        expect(page.locator("#drift li").nth(2)).to_contain_text("shifted")
+
+
 def test_a_service_that_does_not_answer_is_told_and_waited_for(
     page: Page, site: str, complaints: list[str]
 ) -> None:

@@ -121,3 +121,24 @@ def test_a_chart_s_axis_ends_at_or_above_its_values_and_in_round_quarters(page: 
         quarter = top / 4
         mantissa = quarter / 10 ** np.floor(np.log10(quarter) + 1e-12)
         assert min(abs(mantissa - round_one) for round_one in (1, 2, 2.5, 5, 10)) < 1e-6
+
+
+def test_the_statistic_that_exceeds_its_threshold_most_stands_for_a_model(page: Page) -> None:
+    registry = CollectorRegistry()
+    names = ("model", "version", "statistic")
+    statistic = Gauge("seewhy_drift_statistic", "-", names, registry=registry)
+    threshold = Gauge("seewhy_drift_threshold", "-", names, registry=registry)
+    for model, measured in (
+        ("tiles", {"predicted_psi": (0.2, 0.4), "confidence_psi": (0.3, 0.4)}),
+        ("flowers", {"predicted_psi": (0.9, 0.3), "embedding_mahalanobis": (2.0, 4.0)}),
+    ):
+        for name, (value, limit) in measured.items():
+            statistic.labels(model, "1", name).set(value)
+            threshold.labels(model, "1", name).set(limit)
+    scrape = generate_latest(registry).decode()
+
+    program = "it.furthest((await import('/web/prometheus.js')).parse(given))"
+    assert call(page, "reference.js", program, scrape) == [
+        {"name": "tiles version 1", "statistic": "confidence psi", "value": 0.3, "threshold": 0.4},
+        {"name": "flowers version 1", "statistic": "predicted psi", "value": 0.9, "threshold": 0.3},
+    ]
