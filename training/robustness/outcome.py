@@ -37,10 +37,17 @@ class Outcome:
 
     @property
     def attacks(self) -> dict[str, list[float]]:
-        """The share that stands at each of `EPS`, by attack; `worst` is under all of them."""
-        found = {name: rows.mean(axis=1).tolist() for name, rows in self._rows.items()}
-        together = np.stack(list(self._rows.values())).all(axis=0)
-        return {**found, "worst": together.mean(axis=1).tolist()}
+        """The share that stands at each of `EPS`, by attack; `worst` is under all of them.
+
+        What fools an image within a ball does so within a larger one too: an image stands only
+        where it stands at every smaller eps.
+        """
+        rows = self._rows
+        held = {**rows, "worst": np.stack(list(rows.values())).all(axis=0)}
+        return {
+            name: np.logical_and.accumulate(each).mean(axis=1).tolist()
+            for name, each in held.items()
+        }
 
     @property
     def images(self) -> int:
@@ -102,9 +109,9 @@ class Outcome:
     def metrics(self) -> dict[str, float]:
         """Robust accuracies by name, for the manifest."""
         return {
-            METRIC + text.format(eps): float(np.mean(self.results[text.format(eps)]))
-            for text in ATTACKS.values()
-            for eps in EPS
+            METRIC + text.format(eps): share
+            for name, text in ATTACKS.items()
+            for eps, share in zip(EPS, self.attacks[name], strict=True)
         }
 
     @property
@@ -115,8 +122,11 @@ class Outcome:
 
     @property
     def sanity(self) -> list[Sanity]:
-        """Signs of hidden gradients (Carlini et al. 2019, section 3 and appendix)."""
-        shares = self.attacks
+        """Signs of hidden gradients (Carlini et al. 2019, section 3 and appendix).
+
+        Of each eps by itself: what stands at every smaller one could not rise.
+        """
+        shares = {name: rows.mean(axis=1).tolist() for name, rows in self._rows.items()}
         rises = max(float(np.diff(found).max()) for found in shares.values())
         iterated = float((np.array(shares["pgd"]) - shares["fgsm"]).max())
         strongest = np.minimum(shares["pgd"], shares["apgd"])

@@ -55,6 +55,17 @@ def test_the_worst_case_is_over_all_attacks(outcome: Outcome) -> None:
         assert shares["worst"][position] <= min(shares[name][position] for name in ATTACKS)
 
 
+def test_what_falls_in_a_small_ball_falls_in_every_larger_one(outcome: Outcome) -> None:
+    smaller, larger = (ATTACKS["fgsm"].format(eps) for eps in EPS[:2])
+    lucky = {smaller: [False] + [True] * 7, larger: [True] * 8}
+
+    found = Outcome({**outcome.results, **lucky})
+
+    assert found.attacks["fgsm"][:2] == [7 / 8, 7 / 8]
+    assert found.metrics["robust_accuracy_fgsm@linf:1/255"] == 7 / 8
+    assert not found.sanity[0].holds, "by itself, the larger one rises"
+
+
 def test_an_attack_transfers_to_the_same_model(outcome: Outcome) -> None:
     np.testing.assert_allclose(outcome.attacks["transfer"], outcome.attacks["pgd"], atol=1 / 8)
 
