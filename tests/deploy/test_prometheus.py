@@ -3,9 +3,9 @@
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
 
@@ -19,6 +19,9 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "prometheus"
 RULES = FOLDER / "rules.yml"
 SECONDS = 60
 NEEDS_A_GPU = "seewhy_device_"
+
+Start = Callable[..., AbstractContextManager[str]]
+Values = Callable[[str, str], list[float]]
 
 pytestmark = [
     pytest.mark.system,
@@ -76,57 +79,21 @@ def test_every_alert_is_seen_to_fire() -> None:
 
 @pytest.fixture(scope="module")
 def service(
-    calibrated_repository: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    free_port: Callable[[], int],
+    calibrated_repository: Path, tmp_path_factory: pytest.TempPathFactory, start_service: Start
 ) -> Iterator[str]:
     """The address of a service that turns the third of three concurrent requests away."""
-    port, log = free_port(), tmp_path_factory.mktemp("log") / "predictions.sqlite"
-    program = (
-        "from service.server import serve\n"
-        "from service.settings import Settings\n"
-        f"serve(Settings(repository={str(calibrated_repository)!r}, port={port}, provider='cpu', "
-        "threads=1, queue_size=2, max_images=2, drift_window=50, "
-        f"prediction_log={str(log)!r}))\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
-    yield f"127.0.0.1:{port}"
-    process.kill()
-    process.wait()
+    log = tmp_path_factory.mktemp("log") / "predictions.sqlite"
+    with start_service(
+        repository=str(calibrated_repository), queue_size=2, max_images=2, drift_window=50,
+        prediction_log=str(log),
+    ) as address:  # fmt: skip
+        yield address
 
 
 @pytest.fixture(scope="module")
-def prometheus(
-    service: str, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
-) -> Iterator[str]:
-    """The address of a Prometheus that scrapes the service every second, with our rules."""
-    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
-    config = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": [str(RULES)],
-        "scrape_configs": [{"job_name": "seewhy", "static_configs": [{"targets": [service]}]}],
-    }
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    process = subprocess.Popen(
-        [
-            "prometheus",
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(SECONDS)
-
-
-def values(prometheus: str, query: str) -> list[float]:
-    """What Prometheus answers now: a number for each series."""
-    query = query.replace("$__rate_interval", "30s")
-    answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=SECONDS)
-    found = answer.raise_for_status().json()["data"]["result"]
-    return [float(series["value"][1]) for series in found]
+def prometheus(service: str, start_prometheus: Start) -> Iterator[str]:
+    with start_prometheus(service) as address:
+        yield address
 
 
 def send_traffic(service: str, image: bytes) -> None:
@@ -151,7 +118,7 @@ def send_traffic(service: str, image: bytes) -> None:
 
 
 @pytest.fixture(scope="module")
-def watched(prometheus: str, service: str, red_left: bytes) -> str:
+def watched(prometheus: str, service: str, red_left: bytes, values: Values) -> str:
     """Prometheus' address, once it has seen the traffic that a query needs for an answer."""
     pause, deadline = Event(), SECONDS * 2
     for _ in range(deadline):
@@ -169,10 +136,10 @@ def watched(prometheus: str, service: str, red_left: bytes) -> str:
 
 
 @pytest.mark.parametrize("query", PANELS.values(), ids=PANELS.keys())
-def test_every_panel_has_an_answer(watched: str, query: str) -> None:
+def test_every_panel_has_an_answer(watched: str, values: Values, query: str) -> None:
     assert values(watched, query)
 
 
 @pytest.mark.parametrize("query", ALERTS.values(), ids=ALERTS.keys())
-def test_what_every_alert_compares_has_a_value(watched: str, query: str) -> None:
+def test_what_every_alert_compares_has_a_value(watched: str, values: Values, query: str) -> None:
     assert values(watched, query)
