@@ -31,9 +31,11 @@ def start_service(free_port: Callable[[], int]) -> Start:
             f"serve(Settings(**{given!r}))\n"
         )
         process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
-        yield f"127.0.0.1:{port}"
-        process.kill()
-        process.wait()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
 
     return start
 
@@ -62,9 +64,11 @@ def start_prometheus(
             ],
             stderr=subprocess.DEVNULL,
         )
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
-        process.wait(SECONDS)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(SECONDS)
 
     return start
 
