@@ -3,7 +3,7 @@
 Versions are positive integers and never change once published. A bundle is copied into a
 hidden folder beside its place and renamed, so a reader sees all of it or nothing. What is
 served by default is the highest version, unless the file `<root>/<name>/current` names
-another: `rollback` writes it and `publish` removes it.
+another: `make_current` and `rollback` write it, and `publish` removes it.
 """
 
 import errno
@@ -150,14 +150,27 @@ class Repository:
             if not earlier:
                 raise BundleNotFound(f"{name} has no version before {current}")
             version = earlier[-1]
+        return self.make_current(name, version)
+
+    def make_current(self, name: str, version: int) -> Bundle:
+        """Make a version current, until the next `publish`.
+
+        Raises:
+            BundleNotFound: no such name or version.
+            BundleInvalid: the version's manifest is broken.
+            OSError: the file system refused; what was current still is.
+        """
         found = self.open(name, version)
         home = self.root / name
         temporary = home / f".{CURRENT}-{uuid4().hex}"
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(f"{version}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(home / CURRENT)
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(f"{version}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(home / CURRENT)
+        finally:
+            temporary.unlink(missing_ok=True)
         sync_folder(home)
         return found
 

@@ -25,7 +25,9 @@ from service.runtime.providers import Provider, choose
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model.")]
 
 BROKEN = "broken"
-RUNNING = "a running service goes on with what it has loaded until it is restarted"
+RUNNING = (
+    "a running service goes on with what it has loaded until it is restarted or told to :promote"
+)
 
 
 def models_group() -> typer.Typer:

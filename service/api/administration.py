@@ -1,14 +1,14 @@
 """`POST /models/{name}/versions/{version}:load|:unload|:promote`: which versions answer."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from service.api import parts
 from service.api.documentation import PROBLEMS
 from service.api.models import summary
-from service.api.schemas.models import ModelSummary
+from service.api.schemas.models import ModelSummary, PromotionQuery
 
 router = APIRouter(tags=["administration"], responses=PROBLEMS)
 
@@ -24,10 +24,15 @@ async def load(request: Request, name: str, version: int) -> dict[str, Any]:
 
 
 @router.post(f"{VERSION}:promote", summary="Let a version answer", response_model=ModelSummary)
-async def promote(request: Request, name: str, version: int) -> dict[str, Any]:
+async def promote(
+    request: Request, name: str, version: int, asked: Annotated[PromotionQuery, Query()]
+) -> dict[str, Any]:
     """Load and check a version, then let it answer where a request names none."""
     service = parts.of(request)
-    await asyncio.wrap_future(service.loaders.submit(service.catalogue.promote, name, version))
+    promotion = service.loaders.submit(
+        service.catalogue.promote, name, version, until_restart=asked.until_restart
+    )
+    await asyncio.wrap_future(promotion)
     return await asyncio.to_thread(summary, service.catalogue, name)
 
 

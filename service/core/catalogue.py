@@ -6,7 +6,7 @@ from threading import Lock, RLock
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.errors import BundleNotFound, InvalidRequest, NotReady
+from models.errors import BundleNotFound, InvalidRequest, NotReady, OutputError
 from models.repository import Repository
 from service.core.serving import ServedModel
 
@@ -19,7 +19,7 @@ class Catalogue:
     """Loaded models by name and version. Safe to use from several threads.
 
     Where no version is asked for, the one that was current at the first such request
-    stays the answer, until another is promoted.
+    stays the answer, also when it was given up meanwhile, until another is promoted.
     """
 
     def __init__(
@@ -60,8 +60,7 @@ class Catalogue:
     def serving(self, name: str) -> int | None:
         """The version that answers where none is asked for; None until a request needs one."""
         with self._access:
-            version = self._current.get(name, 0)
-            return version if (name, version) in self._models else None
+            return self._current.get(name)
 
     def find(self, name: str | None, version: int | None) -> ServedModel | None:
         """A model if it is loaded; takes no time."""
@@ -108,7 +107,7 @@ class Catalogue:
                 return found
             if self._closed:
                 raise NotReady("the service is shutting down")
-            bundle = self.repository.open(name, version)
+            bundle = self.repository.open(name, version or self._settled(name))
             key = (name, bundle.manifest.version)
             model = self._models.get(key)
             if model is None:
@@ -119,19 +118,27 @@ class Catalogue:
                 if version is None:
                     self._current[name] = bundle.manifest.version
                 surplus = self._take_surplus()
-            for unused in surplus:
-                unused.close()
+            self._close(surplus)
             return model
 
-    def promote(self, name: str, version: int) -> None:
+    def promote(self, name: str, version: int, *, until_restart: bool = False) -> None:
         """Let a version answer where none is asked for; loaded and checked before it does.
 
         The version that answered stays loaded, so that promoting it again takes no time.
 
+        Args:
+            name: of the model.
+            version: which is to answer.
+            until_restart: leave the repository as it is; else the version becomes current
+                there, so that it answers after a restart too.
+
         Raises:
-            SeeWhyError: what `load` raises; then nothing has changed.
+            OutputError: the repository cannot be written; nothing has changed.
+            SeeWhyError: what `load` raises; nothing has changed.
         """
         self.load(name, version)
+        if not until_restart:
+            self._make_current(name, version)
         with self._access:
             self._current[name] = version
 
@@ -145,10 +152,10 @@ class Catalogue:
         with self._access:
             if version == self._current.get(name):
                 raise InvalidRequest(f"{name} version {version} is serving: promote another first")
-            model = self._models.pop((name, version), None)
-        if model is None:
-            raise BundleNotFound(f"{name} version {version} is not loaded")
-        model.close()
+            if (name, version) not in self._models:
+                raise BundleNotFound(f"{name} version {version} is not loaded")
+            unloaded = [self._models.pop((name, version))]
+        self._close(unloaded)
 
     def close(self) -> None:
         """Have all models answer what they let in, and give them up."""
@@ -156,15 +163,39 @@ class Catalogue:
             self._closed = True
             models = list(self._models.values())
             self._models.clear()
-        for model in models:
-            model.close()
+        self._close(models)
+
+    def _settled(self, name: str) -> int | None:
+        """The version that answered where none was asked for, if it is still there."""
+        with self._access:
+            version = self._current.get(name)
+        return version if version in self.repository.versions(name) else None
+
+    def _make_current(self, name: str, version: int) -> None:
+        try:
+            self.repository.make_current(name, version)
+        except OSError as error:
+            if self.repository.current(name) == version:
+                return  # a repository that is only read says so already
+            raise OutputError(
+                f"{name} version {version} is not promoted, for the repository cannot be written: "
+                f"{error.strerror}; with until_restart=true it answers until the next start"
+            ) from error
+
+    def _removable(self) -> list[_Key]:
+        """All but the default model, and of the others the one used last; longest unused first."""
+        default = (self.default_name, self._current.get(self.default_name, 0))
+        return [key for key in self._models if key != default][:-1]
 
     def _take_surplus(self) -> list[ServedModel]:
         """Remove the longest unused models beyond the capacity, never the default one."""
-        kept = (self.default_name, self._current.get(self.default_name, 0))
-        removable = [key for key in list(self._models)[:-1] if key != kept]
-        surplus = removable[: max(0, len(self._models) - self._capacity)]
+        surplus = self._removable()[: max(0, len(self._models) - self._capacity)]
         return [self._models.pop(key) for key in surplus]
+
+    def _close(self, models: list[ServedModel]) -> None:
+        """Close models, each once no request uses it; none is left in the list, to be freed."""
+        while models:
+            models.pop().close()
 
 
 def default_model(repository: Repository) -> str:

@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PromotionQuery(BaseModel):
+    """How long a version is promoted for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    until_restart: bool = Field(
+        default=False,
+        description="Leave the repository as it is, for one that cannot be written; else the "
+        "version becomes current there, and answers after a restart too.",
+    )
 
 
 class ModelSummary(BaseModel):

@@ -152,6 +152,22 @@ def test_rollback_goes_to_any_version(with_three: Repository) -> None:
     assert with_three.current("tiny") == 10
 
 
+def test_a_version_that_cannot_be_made_current_leaves_the_pointer_as_it_was(
+    with_three: Repository,
+) -> None:
+    with_three.make_current("tiny", 1)
+    with pytest.raises(BundleNotFound, match="no version 3"):
+        with_three.make_current("tiny", 3)
+    assert with_three.current("tiny") == 1
+    pointer = with_three.root / "tiny" / CURRENT
+    pointer.unlink()
+    pointer.mkdir()  # a file cannot replace it
+    before = sorted(pointer.parent.iterdir())
+    with pytest.raises(OSError, match="directory"):
+        with_three.make_current("tiny", 2)
+    assert sorted(pointer.parent.iterdir()) == before
+
+
 def test_publishing_after_a_rollback_makes_the_new_version_current(
     with_three: Repository, stage: Stage
 ) -> None:

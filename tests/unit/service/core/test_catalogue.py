@@ -1,3 +1,5 @@
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +9,14 @@ import pytest
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.errors import BundleInvalid, BundleNotFound, GoldenMismatch, InvalidRequest, NotReady
+from models.errors import (
+    BundleInvalid,
+    BundleNotFound,
+    GoldenMismatch,
+    InvalidRequest,
+    NotReady,
+    OutputError,
+)
 from models.repository import Repository
 from service.core.catalogue import Catalogue
 from service.core.serving import ServedModel
@@ -28,8 +37,20 @@ class Served:
         self.closed = True
 
 
+class OnlyRead(Repository):
+    """Stands for a repository whose file system cannot be written."""
+
+    def make_current(self, name: str, version: int) -> Bundle:
+        self.open(name, version)
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
 def serve(bundle: Bundle) -> ServedModel:
     return cast("ServedModel", Served(bundle))
+
+
+def closed(model: ServedModel) -> bool:
+    return cast("Served", model).closed
 
 
 def shown(model: ServedModel) -> tuple[str, int]:
@@ -89,8 +110,7 @@ def test_the_longest_unused_model_is_given_up_but_never_the_default(
     default, b, c = (catalogue.load(name, None) for name in (None, "b", "c"))
     assert catalogue.find("b", None) is b
     catalogue.load("a", 1)
-    closed = [model for model in (default, b, c) if cast("Served", model).closed]
-    assert closed == [c]
+    assert [model for model in (default, b, c) if closed(model)] == [c]
     assert catalogue.find("c", None) is None
     assert catalogue.find(None, None) is default
 
@@ -137,9 +157,43 @@ def test_a_promoted_version_answers_where_none_is_named(repository: Repository) 
     first = catalogue.find("a", None)
     assert first is not None
     assert (shown(first), catalogue.serving("a")) == (("a", 1), 1)
-    assert not cast("Served", second).closed
+    assert not closed(second)
     catalogue.promote("a", 2)
     assert catalogue.find("a", None) is second
+
+
+def test_a_promoted_version_answers_after_a_restart_too(repository: Repository) -> None:
+    catalogue = catalogue_of(repository)
+    catalogue.load("a", None)
+    catalogue.promote("a", 1)
+    assert repository.current("a") == 1
+    assert shown(catalogue_of(repository).load("a", None)) == ("a", 1)
+
+
+def test_a_version_can_be_promoted_until_the_restart(repository: Repository) -> None:
+    catalogue = catalogue_of(OnlyRead(repository.root))
+    catalogue.load("a", None)
+    catalogue.promote("a", 1, until_restart=True)
+    assert (catalogue.serving("a"), repository.current("a")) == (1, 2)
+
+
+def test_a_version_is_not_promoted_where_a_restart_would_undo_it(repository: Repository) -> None:
+    catalogue = catalogue_of(OnlyRead(repository.root))
+    catalogue.load("a", None)
+    with pytest.raises(OutputError, match=r"Read-only file system; with until_restart=true"):
+        catalogue.promote("a", 1)
+    assert catalogue.serving("a") == 2
+
+
+def test_the_current_version_of_a_repository_that_is_only_read_is_promoted(
+    repository: Repository,
+) -> None:
+    repository.rollback("a", 1)
+    catalogue = catalogue_of(OnlyRead(repository.root))
+    catalogue.load("a", None)
+    repository.rollback("a", 2)
+    catalogue.promote("a", 2)
+    assert catalogue.serving("a") == 2
 
 
 def test_a_version_that_fails_to_load_changes_nothing(repository: Repository) -> None:
@@ -154,6 +208,7 @@ def test_a_version_that_fails_to_load_changes_nothing(repository: Repository) ->
         catalogue.promote("a", 1)
     with pytest.raises(BundleNotFound):
         catalogue.promote("a", 3)
+    assert repository.current("a") == 2
     assert catalogue.find("a", None) is second
     assert catalogue.loaded() == [second]
 
@@ -164,7 +219,7 @@ def test_a_version_is_given_up_unless_it_answers(repository: Repository) -> None
     with pytest.raises(InvalidRequest, match="a version 2 is serving: promote another first"):
         catalogue.unload("a", 2)
     catalogue.unload("a", 1)
-    assert (cast("Served", first).closed, cast("Served", second).closed) == (True, False)
+    assert (closed(first), closed(second)) == (True, False)
     with pytest.raises(BundleNotFound, match="a version 1 is not loaded"):
         catalogue.unload("a", 1)
 
@@ -181,7 +236,7 @@ def test_closing_closes_all_models(repository: Repository) -> None:
     catalogue = catalogue_of(repository)
     models = [catalogue.load("a", None), catalogue.load("b", None)]
     catalogue.close()
-    assert all(cast("Served", model).closed for model in models)
+    assert all(closed(model) for model in models)
     with pytest.raises(NotReady):
         catalogue.load("a", None)
 
