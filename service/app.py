@@ -39,13 +39,14 @@ from service.api.parts import Parts
 from service.api.uploads import UploadLimits
 from service.core.admission import Backlog
 from service.core.catalogue import Catalogue
+from service.core.memory_watch import MemoryWatch
 from service.core.plan import Plan
 from service.core.ports import Runner
 from service.core.serving import OpenGraph, ServedModel
 from service.core.workers import WorkerPool
 from service.jobs.runner import JobRunner
 from service.predictions.log import PredictionLog, Retention
-from service.runtime import loading, plans, providers
+from service.runtime import loading, memory, plans, providers
 from service.runtime.gpus import read_gpus
 from service.runtime.providers import Device
 from service.settings import Settings
@@ -141,6 +142,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
         serve,
         default_name=settings.default_model,
         capacity=settings.max_models,
+        trim=memory.trim,
     )
     catalogue.load(None, None)
     metrics.watch(catalogue.loaded, device.provider, read_gpus)
@@ -168,7 +170,22 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
         metrics=metrics,
         prediction_log=_prediction_log(settings, metrics),
         jobs=_jobs(settings),
+        memory_watch=_memory_watch(settings, catalogue, metrics),
     )
+
+
+def _memory_watch(settings: Settings, catalogue: Catalogue, metrics: Metrics) -> MemoryWatch | None:
+    if settings.max_memory_bytes is None:
+        return None
+
+    def give_up() -> Bundle | None:
+        bundle = catalogue.give_up_idle()
+        if bundle is not None:
+            metrics.given_up(bundle.manifest.name)
+        return bundle
+
+    metrics.memory_limit(settings.max_memory_bytes)
+    return MemoryWatch(settings.max_memory_bytes, resident=memory.resident, give_up=give_up)
 
 
 def _jobs(settings: Settings) -> JobRunner | None:
@@ -195,6 +212,8 @@ def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | Non
 
 def _stop(parts: Parts) -> None:
     """Finish in the order in which images pass through."""
+    if parts.memory_watch is not None:
+        parts.memory_watch.close()
     if parts.jobs is not None:
         parts.jobs.close()
     parts.loaders.close()

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import models
 from service.logs import LogFormat
+from service.runtime import memory
 from service.runtime.providers import Provider
 from service.runtime.tuning import Tuning
 
@@ -47,6 +48,11 @@ class Settings(BaseSettings):
     max_images: Count = Field(default=32, description="most images in one request")
     max_models: Count = Field(
         default=4, description="most models loaded at once; the longest unused one is given up"
+    )
+    max_memory_bytes: Count | None = Field(
+        default=None,
+        description="the memory of the process beyond which idle models are given up, in bytes; "
+        "unset: no limit",
     )
     max_batch: Count = Field(default=16, description="most images run at once by one session")
     queue_size: Count = Field(
@@ -138,6 +144,15 @@ class Settings(BaseSettings):
                     "unknown_variable", "{name} is no setting", {"name": name}
                 )
         return given
+
+    @field_validator("max_memory_bytes")
+    @classmethod
+    def _can_be_measured(cls, limit: int | None) -> int | None:
+        if limit is not None and not memory.is_measurable():
+            raise PydanticCustomError(
+                "no_procfs", "needs Linux, which tells how much memory is used"
+            )
+        return limit
 
     @field_validator("queue_size")
     @classmethod

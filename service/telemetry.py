@@ -124,6 +124,23 @@ class _Batches:
             self.out_of_memory.labels(graph.value)
 
 
+class _Memory:
+    """What models take, and how much of it there may be."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.limit = Gauge(
+            "seewhy_memory_limit_bytes",
+            "The process's memory beyond which idle models are given up; 0 without a limit.",
+            registry=registry,
+        )
+        self.given_up = Counter(
+            "seewhy_models_given_up_total",
+            "Idle models that were given up because of the memory limit.",
+            ["model"],
+            registry=registry,
+        )
+
+
 class Metrics:
     """Everything that is counted. Labels take few values, whatever clients send."""
 
@@ -132,6 +149,7 @@ class Metrics:
         self._traffic = _Traffic(registry)
         self._answers = _Answers(registry)
         self._batches = _Batches(registry)
+        self._memory = _Memory(registry)
 
     def request(self, route: str, model: str, outcome: str, seconds: float) -> None:
         """A request was answered."""
@@ -185,6 +203,14 @@ class Metrics:
             return
         self._batches.rows.labels(graph.value).observe(report.rows)
         self._batches.seconds.labels(graph.value).observe(report.seconds)
+
+    def memory_limit(self, limit: int) -> None:
+        """Idle models are given up beyond so many bytes."""
+        self._memory.limit.set(limit)
+
+    def given_up(self, model: str) -> None:
+        """An idle model was given up because of the memory limit."""
+        self._memory.given_up.labels(model).inc()
 
     def watch(
         self,

@@ -10,6 +10,7 @@ from service.api.schemas.images import Options
 from service.api.uploads import UploadLimits
 from service.core.admission import Backlog
 from service.core.catalogue import Catalogue
+from service.core.memory_watch import MemoryWatch
 from service.core.serving import ServedModel
 from service.core.workers import WorkerPool
 from service.jobs.runner import JobRunner
@@ -22,7 +23,8 @@ class Parts:
     """The running service.
 
     `admission` counts the images to be classified, from door to door. Without
-    `prediction_log`, answers are not remembered; without `jobs`, none are taken.
+    `prediction_log`, answers are not remembered; without `jobs`, none are taken; without
+    `memory_watch`, memory has no limit.
     """
 
     catalogue: Catalogue
@@ -38,6 +40,7 @@ class Parts:
     metrics: Metrics
     prediction_log: PredictionLog | None
     jobs: JobRunner | None
+    memory_watch: MemoryWatch | None
 
 
 def of(request: Request) -> Parts:

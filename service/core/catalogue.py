@@ -29,6 +29,7 @@ class Catalogue:
         *,
         default_name: str | None,
         capacity: int,
+        trim: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare to load; nothing is loaded yet.
 
@@ -38,6 +39,7 @@ class Catalogue:
             default_name: the model where a request names none; None for
                 `efficientnet_lite0` where there is one, else the only model there is.
             capacity: most models loaded at once, at least 1.
+            trim: called after models were closed; has their memory leave the process.
 
         Raises:
             BundleNotFound: no default model can be told.
@@ -46,6 +48,7 @@ class Catalogue:
         self.default_name = default_name or default_model(repository)
         self._serve = serve
         self._capacity = capacity
+        self._trim = trim
         self._models: OrderedDict[_Key, ServedModel] = OrderedDict()
         self._current: dict[str, int] = {}
         self._access = RLock()
@@ -157,6 +160,21 @@ class Catalogue:
             unloaded = [self._models.pop((name, version))]
         self._close(unloaded)
 
+    def give_up_idle(self) -> Bundle | None:
+        """Give up the longest unused model that no request is using; None where there is none.
+
+        The default model stays, and of the others the one that was used last: two models that
+        are asked for in turn would else be loaded for every request.
+        """
+        with self._access:
+            idle = [key for key in self._removable() if not self._models[key].in_use]
+            if not idle:
+                return None
+            given_up = [self._models.pop(idle[0])]
+        bundle = given_up[0].bundle
+        self._close(given_up)
+        return bundle
+
     def close(self) -> None:
         """Have all models answer what they let in, and give them up."""
         with self._loading, self._access:
@@ -196,6 +214,7 @@ class Catalogue:
         """Close models, each once no request uses it; none is left in the list, to be freed."""
         while models:
             models.pop().close()
+            self._trim()
 
 
 def default_model(repository: Repository) -> str:

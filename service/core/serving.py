@@ -213,6 +213,12 @@ class ServedModel:
             self._users -= 1
             self._unused.notify_all()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a request is using the model."""
+        with self._unused:
+            return self._users > 0
+
     def close(self) -> None:
         """Wait until no request uses the model, refuse what comes, end the threads."""
         with self._unused:

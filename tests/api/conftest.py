@@ -1,5 +1,6 @@
 """The application in this process, on the tiny bundle."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -7,6 +8,8 @@ from threading import Event
 import pytest
 from starlette.testclient import TestClient
 
+from models import bundle as bundles
+from models.bundle import Bundle
 from service.app import create_app
 from service.settings import Settings
 
@@ -31,6 +34,16 @@ def client(settings: Settings) -> Iterator[TestClient]:
     with TestClient(create_app(settings)) as client:
         wait_until_loaded(client)
         yield client
+
+
+@pytest.fixture
+def three(tmp_path: Path, tiny_bundle: Bundle) -> Path:
+    """A repository with the models a, b and c."""
+    fields = tiny_bundle.manifest.model_dump(mode="json", exclude={"sha256"})
+    for name in "abc":
+        shutil.copytree(tiny_bundle.directory, tmp_path / name / "1")
+        bundles.write_manifest(tmp_path / name / "1", {**fields, "name": name})
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -80,16 +80,6 @@ def test_a_bundle_without_gradients_says_what_is_possible(
     assert classified.status_code == 200
 
 
-@pytest.fixture
-def three(tmp_path: Path, tiny_bundle: Bundle) -> Path:
-    """A repository with the models a, b and c."""
-    fields = tiny_bundle.manifest.model_dump(mode="json", exclude={"sha256"})
-    for name in "abc":
-        shutil.copytree(tiny_bundle.directory, tmp_path / name / "1")
-        bundles.write_manifest(tmp_path / name / "1", {**fields, "name": name})
-    return tmp_path
-
-
 def client_of_a(root: Path) -> TestClient:
     return TestClient(create_app(Settings(repository=root, default_model="a", provider="cpu")))
 

@@ -1,6 +1,7 @@
 import errno
 import os
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -32,6 +33,13 @@ class Served:
 
     def acquire(self) -> None:
         self.users += 1
+
+    def release(self) -> None:
+        self.users -= 1
+
+    @property
+    def in_use(self) -> bool:
+        return self.users > 0
 
     def close(self) -> None:
         self.closed = True
@@ -113,6 +121,91 @@ def test_the_longest_unused_model_is_given_up_but_never_the_default(
     assert [model for model in (default, b, c) if closed(model)] == [c]
     assert catalogue.find("c", None) is None
     assert catalogue.find(None, None) is default
+
+
+def test_an_idle_model_is_given_up_the_longest_unused_first(repository: Repository) -> None:
+    catalogue = catalogue_of(repository, capacity=9)
+    default, b, c, old = (
+        catalogue.load(*asked) for asked in [(None, None), ("b", 1), ("c", 1), ("a", 1)]
+    )
+    assert catalogue.find("b", 1) is b
+    assert catalogue.give_up_idle() == c.bundle
+    assert catalogue.give_up_idle() == old.bundle
+    assert [closed(model) for model in (default, b, c, old)] == [False, False, True, True]
+    assert catalogue.find("c", 1) is None
+
+
+def test_the_default_model_and_the_other_that_was_used_last_stay(repository: Repository) -> None:
+    catalogue = catalogue_of(repository)
+    default, b = catalogue.load(None, None), catalogue.load("b", None)
+    assert catalogue.find(None, None) is default
+    assert catalogue.give_up_idle() is None
+    assert catalogue.loaded() == [b, default]
+
+
+def test_a_model_that_a_request_is_using_stays(repository: Repository) -> None:
+    catalogue = catalogue_of(repository, capacity=9)
+    for name in (None, "b", "c"):
+        catalogue.load(name, None)
+    b = catalogue.borrow("b", None)
+    assert b is not None
+    assert catalogue.find("c", None) is not None
+    assert catalogue.give_up_idle() is None
+    b.release()
+    assert catalogue.give_up_idle() == b.bundle
+
+
+def test_a_model_that_was_given_up_answers_with_the_version_it_had(
+    repository: Repository, tiny_bundle: Bundle
+) -> None:
+    catalogue = catalogue_of(repository, capacity=9)
+    for name in (None, "b", "c"):
+        catalogue.load(name, None)
+    copy_bundle(tiny_bundle, repository.root, "b", 2)
+    given_up = catalogue.give_up_idle()
+    assert given_up is not None
+    assert given_up.manifest.name == "b"
+    assert catalogue.serving("b") == 1
+    assert shown(catalogue.load("b", None)) == ("b", 1)
+
+
+def test_a_model_whose_version_was_deleted_answers_with_the_current_one(
+    repository: Repository,
+) -> None:
+    repository.rollback("a", 1)
+    catalogue = Catalogue(repository, serve, default_name="b", capacity=9)
+    for name in (None, "a", "c"):
+        catalogue.load(name, None)
+    catalogue.give_up_idle()
+    repository.rollback("a", 2)
+    shutil.rmtree(repository.root / "a" / "1")
+    assert shown(catalogue.load("a", None)) == ("a", 2)
+
+
+def test_memory_is_trimmed_once_a_model_is_closed_and_free(repository: Repository) -> None:
+    loaded: list[weakref.ref[ServedModel]] = []
+    left: list[int] = []
+
+    def remember(bundle: Bundle) -> ServedModel:
+        model = serve(bundle)
+        loaded.append(weakref.ref(model))
+        return model
+
+    catalogue = Catalogue(
+        repository,
+        remember,
+        default_name="a",
+        capacity=3,
+        trim=lambda: left.append(sum(model() is not None for model in loaded)),
+    )
+    for name in (None, "b", "c"):
+        catalogue.load(name, None)
+    assert left == []
+    catalogue.load("a", 1)  # beyond the capacity
+    catalogue.unload("a", 1)
+    catalogue.load("b", None)
+    catalogue.give_up_idle()
+    assert left == [3, 2, 2]
 
 
 @pytest.mark.parametrize(
