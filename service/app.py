@@ -40,7 +40,7 @@ from service.api.uploads import UploadLimits
 from service.core.admission import Backlog
 from service.core.catalogue import Catalogue
 from service.core.memory_watch import MemoryWatch
-from service.core.plan import Plan
+from service.core.plan import Plan, batch_sizes
 from service.core.ports import Runner
 from service.core.serving import OpenGraph, ServedModel
 from service.core.workers import WorkerPool
@@ -48,6 +48,7 @@ from service.jobs.runner import JobRunner
 from service.predictions.log import PredictionLog, Retention
 from service.runtime import loading, memory, plans, providers
 from service.runtime.gpus import read_gpus
+from service.runtime.padding import padded
 from service.runtime.providers import Device
 from service.settings import Settings
 from service.telemetry import Metrics
@@ -127,7 +128,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
                 threads=settings.threads,
                 max_batch=settings.max_batch,
             )
-            opener = _runtime(device, plan.threads)
+            opener = _runtime(device, plan)
         return ServedModel(
             bundle,
             opener,
@@ -235,12 +236,14 @@ def _fetched(manifest: Manifest) -> tuple[str, ...]:
     return (*ANSWERS, "activations") if explains else ANSWERS
 
 
-def _runtime(device: Device, threads: int) -> OpenGraph:
+def _runtime(device: Device, plan: Plan) -> OpenGraph:
+    sizes = batch_sizes(plan.batch)
+
     def open_graph(bundle: Bundle, graph: Graph) -> Runner:
-        session = loading.open_graph(bundle, graph, device, threads=threads)
-        if graph is not Graph.MODEL:
-            return session
-        fetched = _fetched(bundle.manifest)
-        return session.fetching([name for name in session.outputs if name in fetched])
+        session = loading.open_graph(bundle, graph, device, threads=plan.threads)
+        if graph is Graph.MODEL:
+            fetched = _fetched(bundle.manifest)
+            session = session.fetching([name for name in session.outputs if name in fetched])
+        return padded(session, device, sizes)
 
     return open_graph

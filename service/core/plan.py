@@ -10,3 +10,8 @@ class Plan:
     sessions: int
     threads: int
     batch: int
+
+
+def batch_sizes(most: int) -> list[int]:
+    """The batches worth telling apart: powers of two up to `most` rows, and `most`, ascending."""
+    return sorted({2**power for power in range(most.bit_length())} | {most})

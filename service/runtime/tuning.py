@@ -16,7 +16,7 @@ import numpy as np
 
 from models.bundle import Bundle
 from models.manifest import Graph
-from service.core.plan import Plan
+from service.core.plan import Plan, batch_sizes
 from service.core.ports import Arrays, Runner
 from service.runtime import hardware
 from service.runtime.providers import Device, Provider
@@ -68,7 +68,7 @@ def tune(bundle: Bundle, device: Device, tuning: Tuning, *, threads: int, max_ba
     plans: dict[Plan, list[Runner]] = {}
     for sessions, each in layouts(device, cores=hardware.cores(), threads=threads):
         runners = _open(bundle, device, sessions, each)
-        plans |= {Plan(sessions, each, batch): runners for batch in _batches(max_batch)}
+        plans |= {Plan(sessions, each, batch): runners for batch in batch_sizes(max_batch)}
     rates = measure(plans, bundle.manifest.preprocessing.crop, _EFFORTS[tuning])
     chosen = choose(rates)
     logger.info("%s on %s: chose %s, %.0f images/s", bundle, device.provider, chosen, rates[chosen])
@@ -129,10 +129,6 @@ def _open(bundle: Bundle, device: Device, sessions: int, threads: int) -> list[R
         for _ in range(loaded)
     ]
     return [*opened] * (sessions // loaded)
-
-
-def _batches(most: int) -> list[int]:
-    return sorted({*_powers_of_two(most), most})
 
 
 def layouts(device: Device, *, cores: int, threads: int) -> list[tuple[int, int]]:
