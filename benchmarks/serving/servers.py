@@ -5,14 +5,17 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-import urllib.error
-import urllib.request
 import venv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+
+import httpx
+from PIL import Image
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -21,14 +24,19 @@ MODEL = BUNDLE / "model.onnx"
 
 PATIENCE_SECONDS = 10
 
+Processes = dict[int, list[str]]
+"""By process: /proc/<pid>/stat, from its third field on."""
+PARENT, SESSION, BIRTH = 1, 3, 19
+
 
 @dataclass(frozen=True)
 class Server:
-    """How to start one; `body` is what it takes, `raw` or `form`."""
+    """How to start one; `body` is what it takes at `path`, `raw` or `form`."""
 
     name: str
     command: tuple[str, ...]
     body: str = "raw"
+    path: str = "/classify"
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -38,15 +46,29 @@ def seewhy(environment: Mapping[str, str] | None = None) -> Server:
     return Server("SeeWhy", command, environment=dict(environment or {}))
 
 
-def peer(name: str, folder: str, environments: Path, body: str) -> Server:
+def peers(environments: Path) -> list[Server]:
+    """All of `peers/`."""
+    return [
+        peer("FastAPI handler", "fastapi_handler", environments),
+        peer("LitServe", "litserve", environments, body="form"),
+        peer("BentoML", "bentoml", environments),
+        peer("MLServer", "mlserver", environments),
+        peer("Ray Serve", "ray_serve", environments),
+        peer("TorchServe", "torchserve", environments, path="/predictions/classify"),
+    ]
+
+
+def peer(
+    name: str, folder: str, environments: Path, body: str = "raw", path: str = "/classify"
+) -> Server:
     """One of `peers/`, with what its requirements ask for installed under `environments`."""
-    home = environments / folder
+    home = environments.resolve() / folder
     python = home / "bin/python"
     if not python.exists():
         venv.create(home, with_pip=True)
         requirements = HERE / "peers" / folder / "requirements.txt"
         subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
-    return Server(name, (str(python), str(HERE / "peers" / folder / "server.py")), body)
+    return Server(name, (str(python), str(HERE / "peers" / folder / "server.py")), body, path)
 
 
 @dataclass(frozen=True)
@@ -59,77 +81,119 @@ class Running:
 
 @contextmanager
 def running(server: Server) -> Iterator[Running]:
-    """Start a server, wait until it classifies, and stop it with all its processes."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    """Start a server, wait until it classifies, and stop it with all its processes.
+
+    It works in a folder of its own, which goes with what it wrote there: logs, sockets, archives.
+    """
+    with tempfile.TemporaryDirectory() as folder, _started(server, folder) as up:
+        yield up
+
+
+@contextmanager
+def _started(server: Server, folder: str) -> Iterator[Running]:
+    port = _free_port()
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{ROOT}:{HERE / 'peers'}",
         "OMP_NUM_THREADS": "1",
         "MODEL": str(MODEL),
         "PORT": str(port),
         "SEEWHY_PORT": str(port),
+        "TMPDIR": folder,
         **server.environment,
     }
     process = subprocess.Popen(
-        server.command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+        server.command,
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
+    url = f"http://127.0.0.1:{port}{server.path}"
     try:
-        _wait(port, process)
-        yield Running(f"http://127.0.0.1:{port}/classify", process.pid)
+        _wait(url, server.body, process)
+        yield Running(url, process.pid)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=60)
-        _end_orphans(process.pid)
+        _stop(process)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait(url: str, body: str, process: subprocess.Popen[bytes]) -> None:
     for _ in range(600):
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with {process.returncode}")
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
-        except urllib.error.HTTPError:
-            return  # it answers, if only that there is no such page
-        except OSError:
-            time.sleep(0.1)
-        else:
+        if _classifies(url, body):
             return
+        time.sleep(0.1)
     raise TimeoutError("the server does not answer")
 
 
-def _end_orphans(session: int) -> None:
-    """Kill what a server leaves behind: it would take the cores from what is measured next."""
+def _classifies(url: str, body: str) -> bool:
+    """Whether it does; some answer before their models are there."""
+    encoded = BytesIO()
+    Image.new("RGB", (256, 256)).save(encoded, "JPEG")
+    photo = encoded.getvalue()
+    try:
+        if body == "form":
+            return httpx.post(url, files={"images": photo}).is_success
+        return httpx.post(url, content=photo, headers={"Content-Type": "image/jpeg"}).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask a server to end, then kill what it leaves behind: it would take the next one's cores."""
+    known = {(pid, fields[BIRTH]) for pid, fields in _processes(process.pid).items()}
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=PATIENCE_SECONDS)
     for _ in range(PATIENCE_SECONDS * 10):
-        left = {int(fields[2]) for fields in _session(session)}  # process groups
+        left = {pid for pid, fields in _living().items() if (pid, fields[BIRTH]) in known}
+        left |= _processes(process.pid).keys()
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if not left:
+            process.wait()
             return
         time.sleep(0.1)
-        for group in left:
-            with suppress(ProcessLookupError):
-                os.killpg(group, signal.SIGKILL)
     raise TimeoutError("the server's processes do not end")
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time of a session's processes so far, in seconds (Linux)."""
-    return sum(float(fields[11]) + float(fields[12]) for fields in _session(pid)) / os.sysconf(
-        "SC_CLK_TCK"
-    )
+    """Processor time of a server's processes so far, in seconds (Linux)."""
+    ticks = sum(int(fields[11]) + int(fields[12]) for fields in _processes(pid).values())
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def resident_megabytes(pid: int) -> float:
-    """Memory that a session's processes hold, what they share counted for each."""
-    return sum(int(fields[21]) for fields in _session(pid)) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """Memory that a server's processes hold, what they share counted for each."""
+    pages = sum(int(fields[21]) for fields in _processes(pid).values())
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _session(leader: int) -> Iterator[list[str]]:
-    """/proc/<pid>/stat of each living process of a session, from its third field on."""
+def _processes(leader: int) -> Processes:
+    """Those of a session, and what they started: some servers put theirs into other sessions."""
+    living = _living()
+    found = {pid for pid, fields in living.items() if int(fields[SESSION]) == leader}
+    while more := {pid for pid, fields in living.items() if int(fields[PARENT]) in found} - found:
+        found |= more
+    return {pid: living[pid] for pid in found}
+
+
+def _living() -> Processes:
+    found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
+        with suppress(FileNotFoundError, ProcessLookupError):
             fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[3]) == leader and fields[0] != "Z":
-            yield fields
+            if fields[0] != "Z":
+                found[int(path.parent.name)] = fields
+    return found

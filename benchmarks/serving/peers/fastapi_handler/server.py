@@ -2,15 +2,11 @@
 
 import asyncio
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI, Request
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from classifier import answer, decode, open_session
+from fastapi import FastAPI, Request
 
 app = FastAPI()
 session = open_session()

@@ -1,15 +1,11 @@
 """LitServe with a worker a core; batching is off, for on a CPU it slows this model down."""
 
 import os
-import sys
-from pathlib import Path
 from typing import Any
 
 import litserve
-from fastapi import Request
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from classifier import answer, decode, open_session
+from fastapi import Request
 
 
 class Classifier(litserve.LitAPI):
@@ -36,4 +32,9 @@ class Classifier(litserve.LitAPI):
 if __name__ == "__main__":
     api = Classifier(api_path="/classify")
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=os.cpu_count() or 1)
-    server.run(port=int(os.environ["PORT"]), generate_client_file=False, log_level="warning")
+    server.run(
+        host="127.0.0.1",
+        port=int(os.environ["PORT"]),
+        generate_client_file=False,
+        log_level="warning",
+    )
