@@ -2,8 +2,8 @@
 
     python -m benchmarks.serving.closed_loop [--photos FOLDER] [--environments FOLDER]
 
-needs wrk. Every round measures the limit and every server once, so that what else the
-machine does hits all alike; the medians of the rounds are printed as Markdown.
+needs wrk, and Java 17 for TorchServe. Every round measures the limit and every server once, so that
+what else the machine does hits all alike; the medians of the rounds are printed as Markdown.
 """
 
 import argparse
@@ -35,11 +35,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     paths = sorted(given.photos.rglob("*.jpg"))[:100]
-    compared = [
-        servers.seewhy(),
-        servers.peer("FastAPI handler", "fastapi_handler", given.environments, "raw"),
-        servers.peer("LitServe", "litserve", given.environments, "form"),
-    ]
+    compared = [servers.seewhy(), *servers.peers(given.environments)]
     print(conditions(paths, given.rounds, given.seconds))
     limits, rows = run(compared, paths, given.rounds, given.seconds)
     report(limits, rows)

@@ -4,7 +4,8 @@
 
 Every round measures, for each server, its capacity in a closed loop (16 connections), the latency
 of one request at a time, and Poisson arrivals at shares of that capacity; the peak is the best
-goodput at any of them. Medians of the rounds are printed as Markdown. Needs wrk.
+goodput at any of them. Medians of the rounds are printed as Markdown. LitServe, which takes no
+raw body, is left out. Needs wrk, and Java 17 for TorchServe.
 """
 
 import argparse
@@ -34,10 +35,8 @@ def main() -> None:
     given = parser.parse_args()
     paths = sorted(given.photos.rglob("*.jpg"))[:100]
     timeout = {"SEEWHY_TIMEOUT_MS": str(round(1000 * DEADLINE_SECONDS))}
-    compared = [
-        servers.seewhy(timeout),
-        servers.peer("FastAPI handler", "fastapi_handler", given.environments, "raw"),
-    ]
+    peers = [peer for peer in servers.peers(given.environments) if peer.body == "raw"]
+    compared = [servers.seewhy(timeout), *peers]
     print(conditions(paths, given.rounds, given.seconds))
     rows: Rows = defaultdict(list)
     for number in range(given.rounds):
