@@ -45,11 +45,8 @@ def read(path: Path, classes: int) -> Reference:
     Raises:
         BundleInvalid: it cannot be read, lacks an array, or the arrays do not fit together.
     """
-    arrays: dict[str, Any] = archive.read(path)
     names = [field.name for field in fields(Reference)]
-    missing = [name for name in names if name not in arrays]
-    if missing:
-        raise BundleInvalid(f"{path} holds no {', '.join(missing)}")
+    arrays: dict[str, Any] = archive.read(path, names)
     found = Reference(**{name: arrays[name] for name in names})
     if not _fits(found, classes):
         raise BundleInvalid(f"{path}: its arrays do not fit together, or a number is out of range")

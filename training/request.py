@@ -22,7 +22,8 @@ class Training:
     `weights` is as `training.weights.load` takes it, `recipe` says how to train, and `name` is
     the bundle's, by default the data's. `run` is the folder of checkpoints, if the network is
     trained: by default in `runs`; with `resume` it is gone on with. `full_report` has what takes
-    long measured on all held-out images instead of a few. `budget` is the time, in seconds, that
+    long measured on all held-out images instead of a few; `thumbnails` has the bundle keep small
+    pictures of those that are learned from. `budget` is the time, in seconds, that
     the strategy `auto` may fill. `model.onnx` is stored in `precision`, and refused where that
     loses more than `max_drop` points of accuracy. The bundle is refused too where an attack leaves
     less accuracy than `min_robust_accuracy` says, each as in `pgd@linf:1/255=0.3`.
@@ -41,6 +42,7 @@ class Training:
     precision: Precision = Precision.FP32
     max_drop: float = MAX_DROP
     min_robust_accuracy: tuple[str, ...] = ()
+    thumbnails: bool = False
 
     @property
     def bundle_name(self) -> str:
@@ -72,4 +74,5 @@ class Training:
         for each in self.min_robust_accuracy:
             options += ["--min-robust-accuracy", each]
         options += ["--full-report"] if self.full_report else []
+        options += ["--thumbnails"] if self.thumbnails else []
         return shlex.join(["seewhy", "train", self.data.resolve().name, *options])

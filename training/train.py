@@ -11,11 +11,12 @@ from models.bundle import Bundle
 from models.manifest import Provenance, Squeezing
 from models.reference import REFERENCE
 from models.repository import Repository
+from models.thumbnails import THUMBNAILS
 from service.core.robustness.evaluation import hold, requirement
 from service.core.saliency.methods import possible
 from service.runtime import loading
 from service.runtime.providers import Provider, choose
-from training import export, reference
+from training import export, reference, thumbnails
 from training.backbones import parameters
 from training.data.dataset import Split
 from training.judgement import Judgement, judge
@@ -151,12 +152,14 @@ def _recommend(staged: Bundle, test: Images, request: Training) -> Recommendatio
 
 
 def _write_files(served: Served, test: Images, examined: _Examination) -> None:
-    """The reference and the report, beside the graphs."""
+    """The reference, the thumbnails if they are wanted and the report, beside the graphs."""
     learned, directory = served.learned, served.staged.directory
     reference.save(
         directory / REFERENCE, learned.embedding, learned.images.labels,
         learned.images.shown.ids, learned.answers,
     )  # fmt: skip
+    if learned.request.thumbnails:
+        thumbnails.save(directory / THUMBNAILS, learned.images.crops)
     page = render(_contents(served, test, examined))
     (directory / REPORT).write_text(page, encoding="utf-8")
 

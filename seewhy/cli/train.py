@@ -70,6 +70,14 @@ def train(
         ),
     ] = MAX_DROP,
     min_robust_accuracy: RobustOption = None,
+    thumbnails: Annotated[
+        bool,
+        typer.Option(
+            "--thumbnails",
+            help="Keep a small JPEG of every photo that is learned from; whoever may ask the "
+            "model for similar images sees them.",
+        ),
+    ] = False,
     **chosen: Any,
 ) -> None:
     """Fit a classifier to labelled photos.
@@ -86,7 +94,7 @@ def train(
     request = Training(
         data, backbone, weights, recipe_options.recipe(chosen), name, seed,
         run, resume, full_report, durations.seconds(budget), precision, max_drop,
-        tuple(min_robust_accuracy or ()),
+        tuple(min_robust_accuracy or ()), thumbnails,
     )  # fmt: skip
     if explain_choice and request.recipe.strategy is not Strategy.AUTO:
         raise typer.BadParameter("--explain-choice needs --strategy auto")

@@ -1,6 +1,7 @@
 """`POST /embed` and `POST /similar`: an image as a vector, and what it is like."""
 
 import asyncio
+import base64
 import json
 import time
 from typing import Any
@@ -25,6 +26,7 @@ from service.api.schemas.similar import (
     SimilarOptions,
 )
 from service.core import retrieval
+from service.core.serving import ServedModel
 
 router = APIRouter(tags=["images"])
 
@@ -83,8 +85,7 @@ async def similar(request: Request) -> Response:
     """The nearest training images of one image, or of several, with their classes."""
     service = parts.of(request)
     asked = await read_request(request, SimilarOptions)
-    model, labels = asked.model, asked.model.bundle.manifest.labels
-    index = model.index
+    model, index = asked.model, asked.model.index
     if index is None:
         raise Unsupported("this model has no index of the images that it has learned from")
 
@@ -99,21 +100,26 @@ async def similar(request: Request) -> Response:
         seconds = {**seen.seconds, "search": time.perf_counter() - started}
         return {
             "image_id": image_id,
-            "neighbours": [
-                {
-                    "id": each.id,
-                    "label": labels[each.index],
-                    "index": each.index,
-                    "distance": each.distance,
-                }
-                for each in found
-            ],
+            "neighbours": [_neighbour(each, model) for each in found],
             "timings_ms": timings(request, {"read": asked.read_seconds, **seconds}),
         }
 
     with service.admission.hold(len(asked.upload.images), asked.demand):
         content = await answer(request, model, asked.upload, similar_one)
     return Response(json.dumps(content, ensure_ascii=False), media_type=JSON)
+
+
+def _neighbour(found: retrieval.Neighbour, model: ServedModel) -> dict[str, Any]:
+    """A neighbour as `schemas.Neighbour` has it, without a thumbnail where there is none."""
+    listed = {
+        "id": found.id,
+        "label": model.bundle.manifest.labels[found.index],
+        "index": found.index,
+        "distance": found.distance,
+    }
+    if model.thumbnails is not None:
+        listed["thumbnail"] = base64.b64encode(model.thumbnails[found.row]).decode()
+    return listed
 
 
 def _embedding(seen: Seen) -> npt.NDArray[np.float32]:

@@ -26,8 +26,12 @@ class Index:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training image, its class, and its distance by embeddings at length 1, in [0, 2]."""
+    """A training image, its class, and its distance by embeddings at length 1, in [0, 2].
 
+    `row` is its place among the images that were learned from.
+    """
+
+    row: int
     id: str
     index: int
     distance: float
@@ -53,6 +57,6 @@ def nearest(index: Index, embedding: npt.NDArray[np.floating], count: int) -> tu
     distances = np.linalg.norm(index.vectors[rows] - image, axis=1)
     order = np.lexsort((rows, distances))
     return tuple(
-        Neighbour(str(index.ids[row]), int(index.labels[row]), float(distance))
+        Neighbour(int(row), str(index.ids[row]), int(index.labels[row]), float(distance))
         for row, distance in zip(rows[order], distances[order], strict=True)
     )

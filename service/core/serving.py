@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from models import bundle as bundles
 from models import reference as references
+from models import thumbnails as thumbnail_files
 from models.bundle import Bundle
 from models.errors import BundleInvalid, NotReady, RuntimeFailure, Unsupported
 from models.manifest import Calibration, Graph, MethodName
 from models.reference import REFERENCE, Reference
+from models.thumbnails import THUMBNAILS, Thumbnails
 from service.core import retrieval, trust
 from service.core.batching import BatchQueue, BatchReport
 from service.core.demand import Demand
@@ -60,7 +62,8 @@ class ServedModel:
 
     Safe to use from several threads. `reference` is the bundle's, if it has one; `known` is
     what images are compared with, where the bundle is calibrated for that; `index` is what is
-    searched for similar ones; `drift` compares answers with the reference, if there is one.
+    searched for similar ones, and `thumbnails` shows them, where the bundle keeps any; `drift`
+    compares answers with the reference, if there is one.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class ServedModel:
         self._head = bundles.cam_weights(bundle)
         self.reference = reference_of(bundle)
         self.index = None if self.reference is None else retrieval.index(self.reference)
+        self.thumbnails = _thumbnails(bundle, self.reference)
         self.known = known_of(bundle, self.reference)
         self._open_graph = open_graph
         self._capacity = capacity
@@ -270,6 +274,12 @@ def reference_of(bundle: Bundle) -> Reference | None:
     if REFERENCE not in bundle.manifest.sha256:
         return None
     return references.read(bundle.directory / REFERENCE, len(bundle.manifest.labels))
+
+
+def _thumbnails(bundle: Bundle, reference: Reference | None) -> Thumbnails | None:
+    if reference is None or THUMBNAILS not in bundle.manifest.sha256:
+        return None
+    return thumbnail_files.read(bundle.directory / THUMBNAILS, len(reference.ids))
 
 
 def _watch(bundle: Bundle, reference: Reference | None, size: int) -> DriftWatch | None:

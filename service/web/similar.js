@@ -23,12 +23,22 @@ export function showSimilar(question, { similar }) {
   });
 }
 
-function row({ id, label, distance }) {
+function row({ id, label, distance, thumbnail }) {
   return element(
     "li",
     {},
+    ...(thumbnail === undefined ? [] : [picture(thumbnail, id)]),
     element("strong", {}, shortly(label)),
     element("span", { class: "id" }, id),
     element("span", { class: "distance" }, distance.toFixed(2)),
   );
+}
+
+function picture(thumbnail, id) {
+  const bytes = Uint8Array.from(atob(thumbnail), (letter) => letter.charCodeAt(0));
+  // The page's policy lets no `data:` address in.
+  const address = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
+  const shown = element("img", { src: address, alt: `What the model saw of ${id}` });
+  shown.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
+  return shown;
 }

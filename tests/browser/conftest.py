@@ -18,8 +18,14 @@ from models import bundle as bundles
 from models.bundle import Bundle
 from service.app import create_app
 from service.settings import Settings
+from training import thumbnails
 
 SECONDS = 30
+
+FIELDS = np.zeros((2, 32, 32, 3), dtype=np.uint8)
+FIELDS[0, ..., 0] = FIELDS[1, ..., 1] = 250
+"""What `calibrated` has learned from: all red, and all green."""
+
 Serve = Callable[[FastAPI], AbstractContextManager[str]]
 
 CALIBRATION = {
@@ -54,6 +60,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) ->
                 predicted=np.array([1, 1, 0, 0]),
                 confidence=np.zeros(20, dtype=np.int64),
             )
+            thumbnails.save(directory / "thumbnails.npz", FIELDS)
         bundles.write_manifest(directory, {**fields, "name": name, "calibration": calibration})
     return root
 

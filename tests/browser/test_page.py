@@ -229,6 +229,40 @@ def test_similar_images_are_listed_nearest_first(start: Page, site: str, red: Pa
         expect(rows.nth(place)).to_contain_text(f"{each['distance']:.2f}")
 
 
+def test_similar_images_are_shown_where_the_model_keeps_thumbnails(start: Page, red: Path) -> None:
+    pick(start, red)
+
+    pictures = start.locator(".neighbours img")
+    expect(pictures).to_have_count(2)
+    for place, (name, colour) in enumerate(
+        [("fields/poppies.png", [250, 0, 0]), ("fields/grass.png", [0, 250, 0])]
+    ):
+        picture = pictures.nth(place)
+        expect(picture).to_have_attribute("alt", f"What the model saw of {name}")
+        expect(picture).to_have_js_property("complete", value=True)
+        drawn = picture.evaluate(
+            """(image) => {
+              const context = document.createElement("canvas").getContext("2d");
+              context.drawImage(image, 0, 0);
+              return [...context.getImageData(16, 16, 1, 1).data.slice(0, 3)];
+            }"""
+        )
+        assert drawn == pytest.approx(colour, abs=8)
+
+
+def test_similar_images_without_thumbnails_are_named_alone(
+    start: Page, site: str, red: Path
+) -> None:
+    answer = httpx.post(f"{site}/similar", content=red.read_bytes()).json()
+    for each in answer["neighbours"]:
+        del each["thumbnail"]
+    start.route("**/similar?*", lambda route: route.fulfill(json=answer))
+    pick(start, red)
+
+    expect(start.locator(".neighbours li")).to_have_count(2)
+    expect(start.locator(".neighbours img")).to_have_count(0)
+
+
 def test_every_curl_line_asks_what_the_page_asked(start: Page, site: str, red: Path) -> None:
     pick(start, red)
     start.locator("#method").select_option("gradcam++")

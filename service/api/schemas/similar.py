@@ -1,6 +1,6 @@
 """The options and answers of `/embed` and `/similar`."""
 
-from pydantic import BaseModel, Field
+from pydantic import Base64Bytes, BaseModel, Field
 
 from service.api.schemas.images import Answer, Count, Failed, Options, Timings
 from service.core.demand import Priority
@@ -45,6 +45,11 @@ class Neighbour(BaseModel):
     label: str
     index: int
     distance: float = Field(ge=0, le=2, description="between embeddings at length 1")
+    thumbnail: Base64Bytes | None = Field(
+        None,
+        description="What the model saw of it: a JPEG of at most 96 pixels a side, in base64; "
+        "left out where the bundle keeps none.",
+    )
 
 
 class SimilarTimings(Timings):

@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import email.policy
 import json
 import os
@@ -209,16 +210,20 @@ def test_embed_reads_the_vector() -> None:
 
 
 def test_similar_reads_the_neighbours() -> None:
+    shown = base64.b64encode(b"\xff\xd8 a JPEG").decode()
     neighbour = {"id": "train/cat/7.jpg", "label": "cat", "index": 0, "distance": 0.25}
+    seen = {**neighbour, "thumbnail": shown}
     timings = {**TIMINGS, "search": 0.2}
     head = {"request_id": "r", "model": MODEL, "image_id": "r/0", "timings_ms": timings}
-    seewhy, requests = client(httpx.Response(200, json={**head, "neighbours": [neighbour]}))
+    seewhy, requests = client(httpx.Response(200, json={**head, "neighbours": [seen, neighbour]}))
 
-    (found,) = seewhy.similar(b"photo", top_k=1).neighbours
+    found, unseen = seewhy.similar(b"photo", top_k=2).neighbours
 
     assert (found.id, found.distance) == ("train/cat/7.jpg", 0.25)
+    assert found.thumbnail == b"\xff\xd8 a JPEG"
+    assert unseen.thumbnail is None
     assert requests[0].url.path == "/similar"
-    assert dict(requests[0].url.params) == {"top_k": "1"}
+    assert dict(requests[0].url.params) == {"top_k": "2"}
 
 
 def test_an_adversarial_image_is_asked_for_as_a_png() -> None:

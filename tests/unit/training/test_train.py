@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.stats import betabinom
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
+from models import thumbnails
 from models.bundle import Bundle
 from models.errors import DataError, ExportError
 from models.manifest import Graph, Precision
@@ -115,6 +117,26 @@ def test_the_reference_holds_what_was_learned_from(trained: Trained, digits: Pat
     assert set(reference["ids"].tolist()) <= files
     assert len(reference["embedding"]) == len(reference["labels"]) == len(reference["ids"])
     assert reference["embedding"].dtype == np.float16
+
+
+def test_no_photo_is_kept_unless_that_was_asked_for(trained: Trained) -> None:
+    assert "thumbnails.npz" not in trained.bundle.manifest.sha256
+
+
+def test_the_thumbnails_show_what_was_learned_from_in_the_reference_s_order(
+    digits: Path, repository: Repository
+) -> None:
+    request = Training(digits, "lenet5", "none", PROBE, "shown", thumbnails=True)
+    bundle = train(request, repository, lambda _: None).bundle
+
+    reference = np.load(bundle.directory / "reference.npz")
+    photos = thumbnails.read(bundle.directory / "thumbnails.npz", len(reference["ids"]))
+    for row, name in enumerate(reference["ids"]):
+        with Image.open(digits / name) as photo, Image.open(BytesIO(photos[row])) as shown:
+            apart = np.asarray(photo, float) - np.asarray(shown.convert("L"), float)
+        assert np.abs(apart).mean() < 8
+    assert "thumbnails.npz" in bundle.manifest.sha256
+    assert bundle.manifest.provenance.created_by.endswith(" --name shown --thumbnails")
 
 
 def test_the_report_is_part_of_the_bundle(trained: Trained) -> None:

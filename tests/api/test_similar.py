@@ -1,0 +1,88 @@
+"""What an image is like, on the tiny bundle with a reference written by hand."""
+
+import base64
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from models import bundle as bundles
+from models.errors import BundleInvalid
+from service.api.schemas.similar import Similar
+from service.app import create_app
+from service.settings import Settings
+from training import thumbnails
+
+RED, GREEN = (250, 0, 0), (0, 250, 0)
+
+
+def copied(source: Path, target: Path) -> Path:
+    """A repository like another, and the folder of its bundle."""
+    shutil.copytree(source, target)
+    return target / "tiny" / "1"
+
+
+def write_manifest(directory: Path) -> None:
+    fields = bundles.read(directory).manifest.model_dump(mode="json", exclude={"sha256"})
+    bundles.write_manifest(directory, fields)
+
+
+@pytest.fixture(scope="module")
+def showing(
+    calibrated_repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    """Serves a bundle that keeps thumbnails of its two images."""
+    repository = tmp_path_factory.mktemp("showing") / "repository"
+    directory = copied(calibrated_repository, repository)
+    crops = np.broadcast_to(
+        np.array([RED, GREEN], dtype=np.uint8)[:, np.newaxis, np.newaxis], (2, 224, 224, 3)
+    )
+    thumbnails.save(directory / "thumbnails.npz", crops)
+    write_manifest(directory)
+    settings = Settings(repository=repository, provider="cpu", threads=1)
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+def test_each_neighbour_is_shown_where_the_bundle_keeps_thumbnails(
+    showing: TestClient, red_left: bytes
+) -> None:
+    answer = showing.post("/similar", content=red_left).json()
+
+    Similar.model_validate(answer, extra="forbid")
+    assert [each["id"] for each in answer["neighbours"]] == ["red.png", "green.png"]
+    for each, colour in zip(answer["neighbours"], (RED, GREEN), strict=True):
+        with Image.open(BytesIO(base64.b64decode(each["thumbnail"], validate=True))) as shown:
+            assert (shown.format, shown.size) == ("JPEG", (96, 96))
+            np.testing.assert_allclose(np.asarray(shown).mean(axis=(0, 1)), colour, atol=8)
+
+
+def test_a_bundle_without_thumbnails_leaves_them_out(
+    calibrated_repository: Path, red_left: bytes
+) -> None:
+    settings = Settings(repository=calibrated_repository, provider="cpu", threads=1)
+    with TestClient(create_app(settings)) as client:
+        neighbours = client.post("/similar", content=red_left).json()["neighbours"]
+
+    assert len(neighbours) == 2
+    assert all("thumbnail" not in each for each in neighbours)
+
+
+def test_a_bundle_with_thumbnails_of_other_images_is_refused(
+    tmp_path: Path, calibrated_repository: Path
+) -> None:
+    directory = copied(calibrated_repository, tmp_path / "repository")
+    thumbnails.save(directory / "thumbnails.npz", np.zeros((3, 8, 8, 3), dtype=np.uint8))
+    write_manifest(directory)
+    settings = Settings(repository=tmp_path / "repository", provider="cpu", threads=1)
+
+    with (
+        pytest.raises(BundleInvalid, match="no JPEG of each of the 2 images"),
+        TestClient(create_app(settings)),
+    ):
+        pass
