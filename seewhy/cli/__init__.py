@@ -12,6 +12,7 @@ from seewhy.cli.attack import attack
 from seewhy.cli.baselines import baselines
 from seewhy.cli.classify import classify
 from seewhy.cli.compare import compare
+from seewhy.cli.embed import embed
 from seewhy.cli.epilog import ALL, epilog
 from seewhy.cli.exit_codes import ExitCode
 from seewhy.cli.explain import explain
@@ -22,6 +23,7 @@ from seewhy.cli.models import models_group
 from seewhy.cli.reasons import reason
 from seewhy.cli.score import score
 from seewhy.cli.serve import serve
+from seewhy.cli.similar import similar
 from seewhy.cli.train import train
 
 
@@ -60,6 +62,8 @@ def _application() -> typer.Typer:
     application.command(epilog=epilog("seewhy serve --port 8080", ALL))(serve)
     application.command(epilog=epilog("seewhy classify cat.jpg dog.png --top-k 3"))(classify)
     application.command(epilog=epilog("seewhy explain cat.jpg -o heat.png"))(explain)
+    application.command(epilog=epilog("seewhy similar cat.jpg --model mine"))(similar)
+    application.command(epilog=epilog("seewhy embed cat.jpg dog.png -o photos.npy"))(embed)
     application.command(epilog=epilog("seewhy score photos --output scores"))(score)
     application.command(epilog=epilog("seewhy export --backbone resnet50"))(export)
     application.command(epilog=epilog("seewhy train photos --output build/mine"))(train)

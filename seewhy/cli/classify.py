@@ -1,19 +1,13 @@
 """`seewhy classify`: what photos show, computed in this process."""
 
-import asyncio
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from models.errors import ServerError
-from seewhy import inprocess
 from seewhy.calls import ClassifyOptions
-from seewhy.cli import tables
-from seewhy.cli.exit_codes import ExitCode
+from seewhy.cli import photos, tables
 from seewhy.cli.options import (
     ModelOption,
     ProviderOption,
@@ -21,21 +15,13 @@ from seewhy.cli.options import (
     VersionOption,
     settings,
 )
-from seewhy.cli.reasons import reason
+from seewhy.client import AsyncClient
 from service.api.schemas.classify import Classification
 from service.core.trust import SetRule
-from service.settings import Settings
-
-AT_ONCE = 16
-
-Outcome = Classification | ServerError | OSError
 
 
 def classify(
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE", help="Photos: JPEG, PNG, WebP, GIF, BMP or TIFF."),
-    ],
+    files: photos.FilesArgument,
     *,
     top_k: Annotated[int, typer.Option(metavar="N", min=1, help="How many classes to list.")] = 5,
     coverage: Annotated[
@@ -66,57 +52,28 @@ def classify(
         min_probability=min_probability, max_ood_percentile=max_ood_percentile,
         model=model, version=version,
     )  # fmt: skip
-    outcomes = asyncio.run(
-        _classified(
-            files, asked, settings(repository=repository, provider=provider, default_model=model)
-        )
-    )
-    show = _print_json if as_json else _print_table
+    within = settings(repository=repository, provider=provider, default_model=model)
+
+    async def classified(client: AsyncClient, file: Path) -> Classification:
+        return await client.classify(file, **asked)
+
+    outcomes = photos.ask(files, classified, within)
+    show = photos.print_json if as_json else _print_table
     show(files, outcomes)
-    failures = sum(isinstance(outcome, Exception) for outcome in outcomes)
-    if failures == len(files):
-        return ExitCode.FAILED
-    return ExitCode.PARTLY if failures else ExitCode.DONE
+    return photos.exit_code(outcomes)
 
 
-async def _classified(
-    files: Sequence[Path], asked: ClassifyOptions, within: Settings
-) -> list[Outcome]:
-    """Each file's classification, or why it has none, in order."""
-    room = asyncio.Semaphore(AT_ONCE)
-    async with inprocess.service(within) as client:
-
-        async def outcome(file: Path) -> Outcome:
-            async with room:
-                try:
-                    return await client.classify(file, **asked)
-                except (ServerError, OSError) as error:
-                    return error
-
-        return await asyncio.gather(*map(outcome, files))
-
-
-def _print_json(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
-    for file, outcome in zip(files, outcomes, strict=True):
-        if isinstance(outcome, Classification):
-            fields = outcome.model_dump(mode="json", exclude_none=True)
-        else:
-            fields = {"error": reason(outcome)}
-        print(json.dumps({"file": str(file), **fields}, ensure_ascii=False))
-
-
-def _print_table(files: Sequence[Path], outcomes: Sequence[Outcome]) -> None:
+def _print_table(
+    files: Sequence[Path], outcomes: Sequence[Classification | photos.Failure]
+) -> None:
     table = tables.headed("file", "class", "probability")
-    for file, outcome in zip(files, outcomes, strict=True):
-        if isinstance(outcome, Classification):
-            for rank, found in enumerate(outcome.predictions):
-                name = "" if rank else str(file)
-                table.add_row(name, found.label, f"{found.probability:.3f}")
-            for line in _trust(outcome):
-                table.add_row("", line, "")
-            table.add_section()
-        else:
-            print(f"seewhy: {file}: {reason(outcome)}", file=sys.stderr)
+    for file, outcome in photos.answered(files, outcomes):
+        for rank, found in enumerate(outcome.predictions):
+            name = "" if rank else str(file)
+            table.add_row(name, found.label, f"{found.probability:.3f}")
+        for line in _trust(outcome):
+            table.add_row("", line, "")
+        table.add_section()
     if table.row_count:
         tables.show(table)
 

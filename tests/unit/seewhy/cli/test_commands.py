@@ -9,7 +9,9 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -67,6 +69,8 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
         "classify",
         "score",
         "explain",
+        "similar",
+        "embed",
         "export",
         "train",
         "baselines",
@@ -144,6 +148,87 @@ def test_explain_says_in_one_line_which_class_is_unknown(
     assert len(done.stderr.splitlines()) == 1
     assert "mauve" in done.stderr
     assert not heat.exists()
+
+
+def test_similar_lists_the_nearest_training_image_first(
+    photo: Path, calibrated_repository: Path
+) -> None:
+    done = seewhy("similar", photo, "--top-k", "2", "--repository", calibrated_repository)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(
+        rf"{photo} +red +red\.png +0\.0\d\d *\n +green +green\.png +1\.4\d\d", done.stdout
+    )
+
+
+def test_similar_prints_json_lines_and_goes_on_past_a_bad_file(
+    photo: Path, no_photo: Path, calibrated_repository: Path
+) -> None:
+    done = seewhy("similar", no_photo, photo, "--json", "--repository", calibrated_repository)
+
+    failed, compared = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 3
+    assert failed.keys() == {"file", "error"}
+    assert compared["file"] == str(photo)
+    assert [each["id"] for each in compared["neighbours"]] == ["red.png", "green.png"]
+
+
+def test_similar_says_of_a_model_without_training_images_that_it_has_none(
+    photo: Path, tiny_repository: Path
+) -> None:
+    done = seewhy("similar", photo, "--repository", tiny_repository)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"seewhy: {photo}: this model has no index of the images that it has learned from\n"
+    )
+
+
+def test_embed_writes_a_row_for_each_photo_in_order(
+    photo: Path, tmp_path: Path, tiny_repository: Path, tiny_model: Any
+) -> None:
+    green = tmp_path / "green.png"
+    Image.new("RGB", (32, 32), (0, 255, 0)).save(green)
+    output = tmp_path / "photos.npy"
+
+    done = seewhy("embed", photo, green, "-o", output, "--repository", tiny_repository)
+
+    crops = np.zeros((2, 32, 32, 3), dtype=np.uint8)
+    crops[0, :, :16, 0] = crops[1, :, :, 1] = 255
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    found = np.load(output)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, tiny_model.embedding(crops), atol=0.02)
+
+
+def test_embed_leaves_the_row_of_a_bad_file_empty(
+    photo: Path, no_photo: Path, tmp_path: Path, tiny_repository: Path
+) -> None:
+    output = tmp_path / "photos.npy"
+
+    done = seewhy("embed", no_photo, photo, "-o", output, "--repository", tiny_repository)
+
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"seewhy: {no_photo}: ")
+    assert np.isnan(np.load(output)).all(axis=1).tolist() == [True, False]
+
+
+def test_embed_writes_nothing_where_every_file_is_bad(
+    no_photo: Path, tmp_path: Path, tiny_repository: Path
+) -> None:
+    output = tmp_path / "photos.npy"
+
+    done = seewhy("embed", no_photo, "-o", output, "--repository", tiny_repository)
+
+    assert done.returncode == 1
+    assert not output.exists()
+
+
+def test_embed_refuses_a_name_that_is_no_array_s(photo: Path, tmp_path: Path) -> None:
+    done = seewhy("embed", photo, "-o", tmp_path / "photos.csv")
+
+    assert done.returncode == 2
+    assert "does not end in .npy" in done.stderr
 
 
 def test_models_are_listed_shown_published_and_rolled_back(
