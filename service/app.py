@@ -136,6 +136,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
             settings.queue_size,
             metrics.batch,
             drift_window=settings.drift_window,
+            search=settings.similar_search,
         )
 
     catalogue = Catalogue(

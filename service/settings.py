@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import models
+from service.core.retrieval import Search
 from service.logs import LogFormat
 from service.runtime import memory
 from service.runtime.providers import Provider
@@ -101,6 +102,11 @@ class Settings(BaseSettings):
     drift_window: Annotated[int, Field(ge=50, le=10_000)] = Field(
         default=200,
         description="answers of a model that are compared with its reference together; 50 to 10000",
+    )
+    similar_search: Search = Field(
+        default=Search.AUTO,
+        description="how similar images are found: `exact` looks at all, `quantized` (with faiss) "
+        "compares short codes first, `auto` does so where there are more than 100000",
     )
     prediction_log: Path | None = Field(
         default=None,

@@ -64,6 +64,7 @@ def _loaded(model: ServedModel, service: Parts) -> dict[str, Any]:
         "name": manifest.name,
         "version": manifest.version,
         "plan": asdict(model.plan),
+        "similar_search": None if model.index is None else model.index.search,
         "graphs": {
             graph: {
                 "state": status.state,

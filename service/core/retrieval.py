@@ -1,12 +1,29 @@
 """The training images that are most like an image: an explanation by example."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from models.reference import Reference
-from service.core import ood
+from service.core import ood, quantized
+
+EXACT_UP_TO = 100_000
+"""Images that are all looked at for an answer, unless the search says otherwise."""
+
+
+class Search(StrEnum):
+    """How the nearest images are found; `auto`: exactly among up to 100,000."""
+
+    AUTO = "auto"
+    EXACT = "exact"
+    QUANTIZED = "quantized"
+
+
+Candidates = Callable[[npt.NDArray[np.float32], int], npt.NDArray[np.int64]]
+"""From an image [D] at length 1 and a count to the rows that are worth a comparison."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,14 +31,14 @@ class Index:
     """The M images that a model has learned from.
 
     Attributes:
-        vectors: float32 [M, D], their embeddings after `ood.unit`.
-        labels: int64 [M], indices of their classes.
-        ids: [M], their names.
+        images: their embeddings, classes and names.
+        candidates: which of them may be the nearest: as many as wanted or more, or all.
+        search: how these are found, `exact` or `quantized`.
     """
 
-    vectors: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
-    ids: npt.NDArray[np.str_]
+    images: Reference
+    candidates: Candidates
+    search: Search
 
 
 @dataclass(frozen=True)
@@ -37,13 +54,23 @@ class Neighbour:
     distance: float
 
 
-def index(reference: Reference) -> Index:
-    """Prepare, once for a bundle, what is searched."""
-    return Index(ood.unit(reference.embedding), reference.labels, reference.ids)
+def index(images: Reference, search: Search = Search.AUTO) -> Index:
+    """Prepare, once for a bundle, what is searched.
+
+    A search by quantized embeddings looks at all images where they are no more than its short list.
+
+    Raises:
+        NotInstalled: that needs faiss, which is not there.
+    """
+    count = len(images.embedding)
+    many = count > (quantized.SHORT if search is Search.QUANTIZED else EXACT_UP_TO)
+    if many and search is not Search.EXACT:
+        return Index(images, quantized.candidates(images.embedding), Search.QUANTIZED)
+    return Index(images, _exhaustive(images.embedding), Search.EXACT)
 
 
 def nearest(index: Index, embedding: npt.NDArray[np.floating], count: int) -> tuple[Neighbour, ...]:
-    """The nearest training images, nearest first; all of them are looked at.
+    """The nearest training images among the candidates, nearest first.
 
     Args:
         index: what to search.
@@ -51,12 +78,21 @@ def nearest(index: Index, embedding: npt.NDArray[np.floating], count: int) -> tu
         count: how many, at least 1; fewer are found where there are fewer.
     """
     (image,) = ood.unit(embedding[np.newaxis])
-    count = min(count, len(index.vectors))
-    rows = np.argpartition(index.vectors @ image, -count)[-count:]
+    rows, images = index.candidates(image, count), index.images
     # Not from the similarity, whose rounding the root would enlarge near 0.
-    distances = np.linalg.norm(index.vectors[rows] - image, axis=1)
-    order = np.lexsort((rows, distances))
+    distances = np.linalg.norm(ood.unit(images.embedding[rows]) - image, axis=1)
+    order = np.lexsort((rows, distances))[:count]
     return tuple(
-        Neighbour(int(row), str(index.ids[row]), int(index.labels[row]), float(distance))
+        Neighbour(int(row), str(images.ids[row]), int(images.labels[row]), float(distance))
         for row, distance in zip(rows[order], distances[order], strict=True)
     )
+
+
+def _exhaustive(embedding: npt.NDArray[np.floating]) -> Candidates:
+    vectors = ood.unit(embedding)
+
+    def find(image: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
+        count = min(count, len(vectors))
+        return np.argpartition(vectors @ image, -count)[-count:]
+
+    return find

@@ -26,6 +26,7 @@ from service.core.drift_watch import DriftWatch
 from service.core.network import Network
 from service.core.plan import Plan
 from service.core.ports import Runner
+from service.core.retrieval import Search
 from service.core.saliency.methods import METHODS, possible
 from service.core.trust import Known, Novelty
 from service.core.workers import yield_to_others
@@ -75,6 +76,7 @@ class ServedModel:
         report: Report,
         *,
         drift_window: int,
+        search: Search = Search.AUTO,
     ) -> None:
         """Load `model.onnx`, and begin to load the other graphs in the background.
 
@@ -85,9 +87,11 @@ class ServedModel:
             capacity: most rows let into each queue and not yet answered.
             report: called after each batch of a graph.
             drift_window: answers that are compared with the reference together.
+            search: how similar images are found.
 
         Raises:
             BundleError: the bundle cannot be used.
+            NotInstalled: so many images are searched with faiss, which is not there.
             RuntimeFailure: the runtime cannot load or run its graph.
         """
         started = time.perf_counter()
@@ -95,7 +99,7 @@ class ServedModel:
         self.plan = plan
         self._head = bundles.cam_weights(bundle)
         self.reference = reference_of(bundle)
-        self.index = None if self.reference is None else retrieval.index(self.reference)
+        self.index = None if self.reference is None else retrieval.index(self.reference, search)
         self.thumbnails = _thumbnails(bundle, self.reference)
         self.known = known_of(bundle, self.reference)
         self._open_graph = open_graph

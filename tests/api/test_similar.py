@@ -7,8 +7,11 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
 from starlette.testclient import TestClient
 
 from models import bundle as bundles
@@ -86,3 +89,52 @@ def test_a_bundle_with_thumbnails_of_other_images_is_refused(
         TestClient(create_app(settings)),
     ):
         pass
+
+
+def colourful(source: Path, target: Path, images: int) -> npt.NDArray[np.float16]:
+    """Have a bundle know so many images of random colours; their embeddings."""
+    directory = copied(source, target)
+    embedding = np.random.default_rng(0).uniform(0, 1, (images, 3)).astype(np.float16)
+    np.savez(
+        directory / "reference.npz",
+        embedding=embedding,
+        labels=embedding.argmax(axis=1),
+        ids=np.array([f"{row}.png" for row in range(images)]),
+        predicted=np.array([1, 1, 0, 0]),
+        confidence=np.zeros(20, dtype=np.int64),
+    )
+    write_manifest(directory)
+    return embedding
+
+
+def test_quantized_embeddings_answer_what_all_of_them_would(
+    tmp_path: Path, calibrated_repository: Path
+) -> None:
+    embedding = colourful(calibrated_repository, tmp_path / "repository", 3000)
+    settings = Settings(
+        repository=tmp_path / "repository", provider="cpu", threads=1, similar_search="quantized"
+    )
+    photo, colour = BytesIO(), (200, 100, 50)
+    Image.new("RGB", (32, 32), colour).save(photo, "PNG")
+
+    with TestClient(create_app(settings)) as client:
+        (model,) = client.get("/readyz").json()["models"]
+        answer = client.post("/similar?top_k=10", content=photo.getvalue()).json()
+
+    assert model["similar_search"] == "quantized"
+    search = NearestNeighbors(n_neighbors=10).fit(normalize(embedding.astype(np.float64)))
+    # The tiny model squares the share of each colour.
+    distances, rows = search.kneighbors(normalize([(np.array(colour) / 255) ** 2]))
+    neighbours = answer["neighbours"]
+    assert {each["id"] for each in neighbours} == {f"{row}.png" for row in rows[0]}
+    np.testing.assert_allclose([each["distance"] for each in neighbours], distances[0], atol=1e-5)
+
+
+def test_readyz_says_that_few_images_are_all_looked_at(showing: TestClient) -> None:
+    (model,) = showing.get("/readyz").json()["models"]
+    assert model["similar_search"] == "exact"
+
+
+def test_readyz_says_that_a_bundle_knows_no_images(client: TestClient) -> None:
+    (model,) = client.get("/readyz").json()["models"]
+    assert model["similar_search"] is None

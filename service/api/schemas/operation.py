@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from service.api.schemas.images import ModelName
 from service.core.drift import Statistic
+from service.core.retrieval import Search
 from service.core.serving import State
 
 
@@ -53,6 +54,9 @@ class LoadedModel(ModelName):
     """A loaded model, its graphs, and how the one that classifies is run."""
 
     plan: RunPlan
+    similar_search: Search | None = Field(
+        description="how similar images are found; null: the bundle knows none"
+    )
     graphs: dict[str, GraphReadiness]
 
 
