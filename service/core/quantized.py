@@ -6,6 +6,7 @@ the search in registers). Who asks compares the short list exactly.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,11 @@ _LEARNED_FROM = 16_384
 
 _BLOCK = 16_384
 """Vectors that are made float32 at a time."""
+
+
+def is_installed() -> bool:
+    """Whether faiss, which is optional, is there."""
+    return find_spec("faiss") is not None
 
 
 def candidates(

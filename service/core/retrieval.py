@@ -1,5 +1,6 @@
 """The training images that are most like an image: an explanation by example."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,12 +11,14 @@ import numpy.typing as npt
 from models.reference import Reference
 from service.core import ood, quantized
 
+logger = logging.getLogger(__name__)
+
 EXACT_UP_TO = 100_000
 """Images that are all looked at for an answer, unless the search says otherwise."""
 
 
 class Search(StrEnum):
-    """How the nearest images are found; `auto`: exactly among up to 100,000."""
+    """How the nearest images are found; `auto`: exactly among 100,000, or without faiss."""
 
     AUTO = "auto"
     EXACT = "exact"
@@ -60,13 +63,24 @@ def index(images: Reference, search: Search = Search.AUTO) -> Index:
     A search by quantized embeddings looks at all images where they are no more than its short list.
 
     Raises:
-        NotInstalled: that needs faiss, which is not there.
+        NotInstalled: the search that was asked for needs faiss, which is not there.
     """
-    count = len(images.embedding)
-    many = count > (quantized.SHORT if search is Search.QUANTIZED else EXACT_UP_TO)
-    if many and search is not Search.EXACT:
+    if _is_quantized(search, len(images.embedding)):
         return Index(images, quantized.candidates(images.embedding), Search.QUANTIZED)
     return Index(images, _exhaustive(images.embedding), Search.EXACT)
+
+
+def _is_quantized(search: Search, count: int) -> bool:
+    if search is not Search.AUTO:
+        return search is Search.QUANTIZED and count > quantized.SHORT
+    if count > EXACT_UP_TO and not quantized.is_installed():
+        logger.warning(
+            "all %d training images are looked at for every similar one: "
+            "pip install 'seewhy[retrieval]' has what searches so many quickly",
+            count,
+        )
+        return False
+    return count > EXACT_UP_TO
 
 
 def nearest(index: Index, embedding: npt.NDArray[np.floating], count: int) -> tuple[Neighbour, ...]:

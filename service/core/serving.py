@@ -91,7 +91,7 @@ class ServedModel:
 
         Raises:
             BundleError: the bundle cannot be used.
-            NotInstalled: so many images are searched with faiss, which is not there.
+            NotInstalled: the search that was asked for needs faiss, which is not there.
             RuntimeFailure: the runtime cannot load or run its graph.
         """
         started = time.perf_counter()

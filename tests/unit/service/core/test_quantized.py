@@ -125,3 +125,15 @@ def test_without_faiss_the_error_says_what_to_install(
 
     with pytest.raises(NotInstalled, match=r"seewhy\[retrieval\].*SEEWHY_SIMILAR_SEARCH=exact"):
         retrieval.index(reference(vectors[:1000]), Search.QUANTIZED)
+
+
+def test_without_faiss_all_images_are_looked_at_and_the_log_says_so(
+    vectors: Vectors, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+
+    found = retrieval.index(reference(vectors[:100_001, :4]))
+
+    assert found.search is Search.EXACT
+    assert "100001 training images are looked at" in caplog.text
+    assert "seewhy[retrieval]" in caplog.text
