@@ -6,8 +6,7 @@ A sample is what shares a key, a member's name up to the first dot after its las
 
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
+from typing import IO, Literal, Protocol, Self, TypeVar
 
 from models.errors import DataError
 from models.folder import SUFFIXES
@@ -18,27 +17,44 @@ CLASSES = "classes.txt"
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
 
 
-def is_shard(path: Path) -> bool:
+class Place(Protocol):
+    """A file or folder: `pathlib.Path`, or what stands for one in an object store."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102  # as Path has them, all
+    @property
+    def suffixes(self) -> list[str]: ...  # noqa: D102
+    def is_file(self) -> bool: ...  # noqa: D102
+    def iterdir(self) -> Iterator[Self]: ...  # noqa: D102
+    def open(self, mode: Literal["rb"], /) -> IO[bytes]: ...  # noqa: D102
+
+
+P = TypeVar("P", bound=Place)
+
+
+def is_shard(path: Place) -> bool:
     """Whether a file is a tar file by its name, compressed ones included."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     return ".tar" in suffixes or suffixes[-1:] == [".tgz"]
 
 
-def in_folder(root: Path) -> list[Path]:
+def in_folder(root: P) -> list[P]:
     """The shards of a folder that holds nothing else, but perhaps `classes.txt`; else none.
 
     Raises:
         DataError: the folder cannot be read.
     """
     try:
-        visible = sorted(child for child in root.iterdir() if not child.name.startswith("."))
+        visible = [child for child in root.iterdir() if not child.name.startswith(".")]
     except OSError as error:
         raise DataError(f"{root} cannot be read: {error.strerror}") from error
     files = [child for child in visible if child.name != CLASSES]
-    return files if all(file.is_file() and is_shard(file) for file in files) else []
+    if not all(is_shard(file) and file.is_file() for file in files):
+        return []
+    return sorted(files, key=lambda file: file.name)
 
 
-def members(shard: Path) -> Iterator[tarfile.TarInfo]:
+def members(shard: Place) -> Iterator[tarfile.TarInfo]:
     """The regular files of a shard in order: links and folders are passed over.
 
     Raises:
@@ -84,7 +100,7 @@ def _end(member: tarfile.TarInfo) -> int:
     return member.offset_data + -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
-def _check_end(shard: Path, file: IO[bytes], count: int, end: int) -> None:
+def _check_end(shard: Place, file: IO[bytes], count: int, end: int) -> None:
     """Refuse what `tarfile` takes for the end though members follow, or may have followed."""
     file.seek(end)
     padding = file.read(2 * tarfile.RECORDSIZE)

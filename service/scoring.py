@@ -18,6 +18,7 @@ from service.core.scoring.inputs import Source
 from service.core.scoring.items import shown
 from service.core.scoring.output import Model, Run
 from service.core.scoring.parts import Format
+from service.core.scoring.remote import Place
 from service.core.scoring.scorer import Options, Scorer
 from service.core.scoring.scoring import Progress, Work
 from service.core.scoring.scrutiny import Scrutiny, scrutiny
@@ -32,11 +33,12 @@ class Request:
     """What is scored, by which model, and where the rows go.
 
     `model` and `version` are None for the default and the current one; `part_size` is the
-    number of rows in a file; `within` a folder that images have to be below, None for any.
+    number of rows in a file; `within` a folder that images have to be below, None
+    for any, in a store too.
     """
 
     source: Source
-    folder: Path
+    folder: Place
     part_size: int
     model: str | None = None
     version: int | None = None
@@ -56,6 +58,7 @@ def run(request: Request, settings: Settings, progress: Progress) -> Summary:
 
     Raises:
         DataError: the input is not there, holds nothing, or is broken.
+        NotInstalled: the library of a store is missing.
         OutputError: the output cannot be written, or holds another run's results.
         BundleError: the bundle cannot be used.
         Unsupported: it has not got what the options ask for.

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,17 +31,17 @@ def score(
         typer.Argument(
             metavar="INPUT",
             help="Folder or glob of images; .txt list of paths; .csv or .parquet table; or "
-            "WebDataset .tar shards.",
+            "WebDataset .tar shards. A path, or a URL: s3://, gs://, az://.",
         ),
     ],
     *,
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder of the results; the same command goes on where it was stopped.",
+            help="Folder or URL of the results; the same command goes on where it was stopped.",
         ),
     ],
     column: Annotated[
@@ -80,11 +79,12 @@ def score(
         from seewhy.cli import progress  # noqa: PLC0415  # serving has no pyarrow
         from service.core.scoring.inputs import Source  # noqa: PLC0415
         from service.core.scoring.parts import Format  # noqa: PLC0415
+        from service.core.scoring.remote import place  # noqa: PLC0415
         from service.core.scoring.scorer import Options  # noqa: PLC0415
         from service.scoring import Request, run  # noqa: PLC0415
     request = Request(
         Source(source, column),
-        output,
+        place(output),
         part_size,
         model,
         version,
@@ -103,7 +103,7 @@ def score(
     return ExitCode.PARTLY if summary.failed else ExitCode.DONE
 
 
-def _show(summary: "Summary", output: Path) -> None:
+def _show(summary: "Summary", output: str) -> None:
     tables.show(_classes(summary))
     tables.show(_confidence(summary))
     if summary.slowest:

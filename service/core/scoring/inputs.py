@@ -1,19 +1,26 @@
 """What is to be scored: a folder, a glob, a list, a table, WebDataset shards or one image.
 
+Each is a path of this machine or a URL of an object store.
+
 Inputs come in an order that does not change, and are never all in memory: one pass counts
 them, another reads them.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import glob, has_magic
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
 from models import folder, shards
 from models.errors import DataError
 from service.core.scoring import lists, tables
 from service.core.scoring.items import Item, Span, shown
+from service.core.scoring.remote import Place, Remote, place
+
+P = TypeVar("P", Path, Remote)
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ def survey(source: Source) -> Survey:
     images, digest = 0, hashlib.sha256()
     for name, file in _files(source):
         found = _count(file, source.column)
-        size = file.stat().st_size if _holds_several(file) else 0
+        size = _size(file) if _holds_several(file) else 0
         digest.update(f"{name}\0{size}\0{found}\n".encode())
         images += found
     if not images:
@@ -65,41 +72,85 @@ def read(source: Source) -> Iterator[Item]:
         yield from _items(name, file, source.column)
 
 
-def _files(source: Source) -> Iterator[tuple[str, Path]]:
+def _files(source: Source) -> Iterator[tuple[str, Place]]:
     """The files that a source names, each with what ids begin with."""
-    path = Path(source.name)
+    path = place(source.name)
+    with _explained(path):
+        if isinstance(path, Remote):
+            yield from _named(path)
+        else:
+            yield from _named(path)
+
+
+def _named(path: P) -> Iterator[tuple[str, P]]:
+    files: Iterable[P]
     if path.is_dir():
-        base, files = path, iter(shards.in_folder(path) or folder.images(path))
+        base, files = path, shards.in_folder(path) or _images(path)
     elif path.exists():
-        base, files = path.parent, iter([path])
-    elif has_magic(source.name):
-        base, files = _base(path), _matches(source.name)
+        base, files = path.parent, [path]
+    elif has_magic(str(path)):
+        base, files = _base(path), _matches(path)
     else:
-        raise DataError(f"{source.name} does not exist")
+        raise DataError(f"{path} does not exist")
     for file in files:
         yield shown(file.relative_to(base)), file
 
 
-def _base(pattern: Path) -> Path:
-    plain = [part for part in pattern.parts if not has_magic(part)]
-    first = next(number for number, part in enumerate(pattern.parts) if has_magic(part))
-    return Path(*plain[:first])
+def _images(root: P) -> Iterator[P]:
+    if isinstance(root, Path):
+        return folder.images(root)
+    return _images_in_store(root)
 
 
-def _matches(pattern: str) -> Iterator[Path]:
-    names = glob(pattern, recursive=True)  # noqa: PTH207  # a Path's takes no absolute pattern
-    found = sorted(path for path in map(Path, names) if path.is_file())
+def _images_in_store(root: Remote) -> Iterator[Remote]:
+    """As `folder.images` has them."""
+    for child in sorted(root.iterdir(), key=lambda child: child.name):
+        if child.name.startswith("."):
+            continue
+        if child.is_dir():
+            yield from _images_in_store(child)
+        elif child.suffix.lower() in folder.SUFFIXES:
+            yield child
+
+
+def _base(pattern: P) -> P:
+    return next(parent for parent in pattern.parents if not has_magic(str(parent)))
+
+
+def _matches(pattern: P) -> list[P]:
+    if isinstance(pattern, Path):
+        names = glob(str(pattern), recursive=True)  # noqa: PTH207  # a Path's takes no absolute pattern
+        found = sorted(path for path in map(Path, names) if path.is_file())
+    else:
+        base = _base(pattern)
+        found = [path for path in pattern.glob() if not _is_hidden(path.relative_to(base))]
     if not found:
         raise DataError(f"no file matches {pattern}")
-    return iter(found)
+    return found
 
 
-def _holds_several(file: Path) -> bool:
+def _is_hidden(path: PurePath) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+@contextmanager
+def _explained(path: Place) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _size(file: Place) -> int:
+    return file.size if isinstance(file, Remote) else file.stat().st_size
+
+
+def _holds_several(file: Place) -> bool:
     suffix = file.suffix.lower()
     return shards.is_shard(file) or suffix in tables.SUFFIXES or suffix == lists.SUFFIX
 
 
-def _count(file: Path, column: str) -> int:
+def _count(file: Place, column: str) -> int:
     if shards.is_shard(file):
         return sum(shards.is_image(member) for member in shards.members(file))
     if file.suffix.lower() in tables.SUFFIXES:
@@ -107,7 +158,7 @@ def _count(file: Path, column: str) -> int:
     return lists.count(file) if file.suffix.lower() == lists.SUFFIX else 1
 
 
-def _items(name: str, file: Path, column: str) -> Iterator[Item]:
+def _items(name: str, file: Place, column: str) -> Iterator[Item]:
     if shards.is_shard(file):
         return _members(file, name)
     if file.suffix.lower() in tables.SUFFIXES:
@@ -117,7 +168,7 @@ def _items(name: str, file: Path, column: str) -> Iterator[Item]:
     return iter([Item(name, shown(file), Span(file))])
 
 
-def _members(shard: Path, name: str) -> Iterator[Item]:
+def _members(shard: Place, name: str) -> Iterator[Item]:
     images = filter(shards.is_image, shards.members(shard))
     for number, image in enumerate(images):
         yield Item(

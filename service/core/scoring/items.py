@@ -2,16 +2,17 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from models.errors import ImageTooLarge, UnreadableImage
+from service.core.scoring.remote import Place, Remote
 
 
 @dataclass(frozen=True)
 class Span:
     """Some bytes of a file; `length` None reaches to its end."""
 
-    file: Path
+    file: Place
     offset: int = 0
     length: int | None = None
 
@@ -32,7 +33,8 @@ class Item:
 
         Args:
             max_bytes: that it may have.
-            within: a folder that its file has to be below, links followed; None for any.
+            within: a folder that its file has to be below, links followed; None for any, on this
+                machine or in a store.
 
         Raises:
             UnreadableImage: its file is not there, or may not be read.
@@ -47,21 +49,28 @@ class Item:
         return data
 
 
-def shown(path: str | Path) -> str:
+def shown(path: str | PurePath | Remote) -> str:
     """A path as text that can be encoded: bytes that are no UTF-8 have their number."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return os.fsencode(str(path)).decode("utf-8", "backslashreplace")
 
 
 def _read(span: Span, max_bytes: int, within: Path | None) -> bytes:
     """The bytes of a span, of a longer one `max_bytes` and one more."""
     most = max_bytes + 1
+    length = most if span.length is None else min(span.length, most)
     try:
-        if within is not None and not span.file.resolve().is_relative_to(within):
+        if within is not None and not _is_below(span.file, within):
             raise UnreadableImage("it is outside of the folder that may be read")
+        if isinstance(span.file, Remote):
+            return span.file.read(span.offset, length)
         if not span.file.is_file():  # opening a pipe would wait for its writer
             raise UnreadableImage("there is no such file")
         with span.file.open("rb") as file:
             file.seek(span.offset)
-            return file.read(most if span.length is None else min(span.length, most))
+            return file.read(length)
     except OSError as error:
         raise UnreadableImage(f"the file cannot be read: {error.strerror}") from error
+
+
+def _is_below(file: Place, folder: Path) -> bool:
+    return isinstance(file, Path) and file.resolve().is_relative_to(folder)

@@ -1,15 +1,16 @@
 """Images listed in a text file, a path a line."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from io import TextIOWrapper
 
 from models.errors import DataError
 from service.core.scoring.items import Item, Span, shown
+from service.core.scoring.remote import Place, beside
 
 SUFFIX = ".txt"
 
 
-def count(listing: Path) -> int:
+def count(listing: Place) -> int:
     """The number of paths.
 
     Raises:
@@ -18,8 +19,8 @@ def count(listing: Path) -> int:
     return sum(1 for _ in _paths(listing))
 
 
-def items(listing: Path, name: str) -> Iterator[Item]:
-    """An item for each line that is not blank; paths are relative to the list's folder.
+def items(listing: Place, name: str) -> Iterator[Item]:
+    """An item for each line that is not blank: a URL, or a path from the list's folder.
 
     Args:
         listing: the file.
@@ -29,15 +30,15 @@ def items(listing: Path, name: str) -> Iterator[Item]:
         DataError: the list cannot be read.
     """
     for number, path in enumerate(_paths(listing)):
-        file = listing.parent / path
+        file = beside(listing, path)
         yield Item(f"{name}#{number}", shown(file), Span(file))
 
 
-def _paths(listing: Path) -> Iterator[str]:
+def _paths(listing: Place) -> Iterator[str]:
     try:
         # A file's name may be any bytes.
-        with listing.open(encoding="utf-8", errors="surrogateescape") as lines:
-            for line in lines:
+        with listing.open("rb") as file:
+            for line in TextIOWrapper(file, "utf-8", errors="surrogateescape"):
                 if path := line.rstrip("\r\n"):
                     yield path
     except OSError as error:

@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 
 from pyarrow import parquet
 
+from service.core.scoring.remote import Place
 from service.core.scoring.rows import Row, as_dict, to_table
 
 
@@ -24,7 +26,7 @@ class Files:
     """How a format is written and read; `write` takes the file, the rows and the metadata."""
 
     write: Callable[[Path, Sequence[Row], dict[str, str]], None]
-    read: Callable[[Path], list[Row]]
+    read: Callable[[Place], list[Row]]
 
 
 def _write_parquet(path: Path, rows: Sequence[Row], metadata: dict[str, str]) -> None:
@@ -33,7 +35,7 @@ def _write_parquet(path: Path, rows: Sequence[Row], metadata: dict[str, str]) ->
         parquet.write_table(to_table(rows, metadata), file, compression="zstd")
 
 
-def _read_parquet(path: Path) -> list[Row]:
+def _read_parquet(path: Place) -> list[Row]:
     with path.open("rb") as file:
         return [Row(**row) for row in parquet.read_table(file).to_pylist()]
 
@@ -44,9 +46,9 @@ def _write_jsonl(path: Path, rows: Sequence[Row], _: dict[str, str]) -> None:
             file.write(json.dumps(as_dict(row), ensure_ascii=False) + "\n")
 
 
-def _read_jsonl(path: Path) -> list[Row]:
-    with path.open(encoding="utf-8") as file:
-        return [Row(**json.loads(line)) for line in file]
+def _read_jsonl(path: Place) -> list[Row]:
+    with path.open("rb") as file:
+        return [Row(**json.loads(line)) for line in TextIOWrapper(file, "utf-8")]
 
 
 FILES = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +9,7 @@ from pyarrow import csv, parquet
 
 from models.errors import DataError
 from service.core.scoring.items import Item, Span, shown
+from service.core.scoring.remote import Place, beside
 
 SUFFIXES = frozenset({".csv", ".parquet"})
 
@@ -17,7 +17,7 @@ _ROWS = 16
 """Read at a time from Parquet: encoded images are large."""
 
 
-def count(table: Path, column: str) -> int:
+def count(table: Place, column: str) -> int:
     """The number of rows.
 
     Raises:
@@ -25,12 +25,13 @@ def count(table: Path, column: str) -> int:
     """
     with _translated(table):
         if not _is_csv(table):
-            return int(_parquet(table, column).metadata.num_rows)
+            with _parquet(table, column) as opened:
+                return int(opened.metadata.num_rows)
         return sum(len(values) for values in _csv_columns(table, column))
 
 
-def items(table: Path, name: str, column: str) -> Iterator[Item]:
-    """An item for each row; paths are relative to the table's folder.
+def items(table: Place, name: str, column: str) -> Iterator[Item]:
+    """An item for each row: its path is a URL, or goes from the table's folder.
 
     A row without a value is an item too: of no bytes, or of a path that leads nowhere.
 
@@ -50,49 +51,51 @@ def items(table: Path, name: str, column: str) -> Iterator[Item]:
             for value in values.to_pylist():
                 id_ = f"{name}#{number}"
                 if isinstance(value, str):
-                    path = table.parent / value
+                    path = beside(table, value)
                     yield Item(id_, shown(path), Span(path))
                 else:
                     yield Item(id_, None, value or b"")
                 number += 1
 
 
-def _is_csv(table: Path) -> bool:
+def _is_csv(table: Place) -> bool:
     return table.suffix.lower() == ".csv"
 
 
-def _csv_columns(table: Path, column: str) -> Iterator[Any]:
+def _csv_columns(table: Place, column: str) -> Iterator[Any]:
     """The column in pieces, as text; "" where there is no value."""
-    with csv.open_csv(table) as header:
+    with table.open("rb") as file, csv.open_csv(file) as header:
         _check(table, column, header.schema)
     # The others are not read, or one that changes its type half-way would be an error.
     only = csv.ConvertOptions(include_columns=[column], column_types={column: pa.string()})
-    with csv.open_csv(table, convert_options=only) as reader:
+    with table.open("rb") as file, csv.open_csv(file, convert_options=only) as reader:
         for batch in reader:
             yield batch.column(0)
 
 
-def _parquet_columns(table: Path, column: str) -> Iterator[Any]:
-    for batch in _parquet(table, column).iter_batches(_ROWS, columns=[column]):
-        values = batch.column(0)
-        yield values.fill_null("") if _is_text(values.type) else values
+def _parquet_columns(table: Place, column: str) -> Iterator[Any]:
+    with _parquet(table, column) as opened:
+        for batch in opened.iter_batches(_ROWS, columns=[column]):
+            values = batch.column(0)
+            yield values.fill_null("") if _is_text(values.type) else values
 
 
-def _parquet(table: Path, column: str) -> Any:
-    opened = parquet.ParquetFile(table)
-    schema = opened.schema_arrow
-    _check(table, column, schema)
-    kind = schema.field(column).type
-    if not (_is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-        raise DataError(f"{table}: column {column} holds {kind}, not paths or encoded images")
-    return opened
+@contextmanager
+def _parquet(table: Place, column: str) -> Iterator[Any]:
+    with table.open("rb") as file, parquet.ParquetFile(file) as opened:
+        schema = opened.schema_arrow
+        _check(table, column, schema)
+        kind = schema.field(column).type
+        if not (_is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+            raise DataError(f"{table}: column {column} holds {kind}, not paths or encoded images")
+        yield opened
 
 
 def _is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _check(table: Path, column: str, schema: Any) -> None:
+def _check(table: Place, column: str, schema: Any) -> None:
     if schema.names.count(column) != 1:
         raise DataError(
             f"{table} needs one column {column}; its columns are {', '.join(schema.names)}"
@@ -100,7 +103,7 @@ def _check(table: Path, column: str, schema: Any) -> None:
 
 
 @contextmanager
-def _translated(table: Path) -> Iterator[None]:
+def _translated(table: Place) -> Iterator[None]:
     try:
         yield
     except pa.ArrowException as error:

@@ -12,6 +12,7 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,6 +114,36 @@ def test_a_killed_run_ends_with_the_same_rows(
     pd.testing.assert_frame_equal(table(output), table(expected), check_exact=True)
     left = {path.name for path in output.iterdir() if not path.name.startswith("part-")}
     assert left == {"_lock", "_run.json", "_summary.json"}
+
+
+def test_a_store_may_hold_photos_and_results(
+    whole: tuple[Path, float], photos: Path, tiny_repository: Path, s3: str
+) -> None:
+    output, store = f"{s3}/results", fsspec.filesystem("s3")
+    for path in photos.glob("[01]*.png"):
+        store.pipe_file(f"{s3}/in/{path.name}", path.read_bytes())
+    arguments = [
+        *command("score", f"{s3}/in", "-o", output, "--part-size", 20),
+        *("--repository", str(tiny_repository)),
+    ]
+
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not store.exists(f"{output}/part-00001.parquet"):
+        assert time.monotonic() < deadline
+        store.invalidate_cache()
+    process.kill()
+    process.wait()
+    assert not store.exists(f"{output}/_summary.json")
+    again = subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+    assert again.returncode == ExitCode.PARTLY, again.stderr
+    assert again.stdout.endswith(f"200 rows, 1 with an error, are in {output}\n")
+    found, expected = pd.read_parquet(output), table(whole[0])[:200]
+    assert found["path"].tolist() == [f"{s3}/in/{name}" for name in expected["input"]]
+    pd.testing.assert_frame_equal(
+        found.drop(columns="path"), expected.drop(columns="path"), check_exact=True
+    )
 
 
 def test_a_full_disk_leaves_what_was_finished(
