@@ -171,7 +171,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
         provider=device.provider,
         metrics=metrics,
         prediction_log=_prediction_log(settings, metrics),
-        jobs=_jobs(settings),
+        jobs=_jobs(settings, metrics),
         memory_watch=_memory_watch(settings, catalogue, metrics),
     )
 
@@ -190,14 +190,16 @@ def _memory_watch(settings: Settings, catalogue: Catalogue, metrics: Metrics) ->
     return MemoryWatch(settings.max_memory_bytes, resident=memory.resident, give_up=give_up)
 
 
-def _jobs(settings: Settings) -> JobRunner | None:
+def _jobs(settings: Settings, metrics: Metrics) -> JobRunner | None:
     if settings.jobs is None:
         return None
     if find_spec("pyarrow") is None:
         raise NotInstalled(
             "jobs need pyarrow: run make install-dev, or pip install 'seewhy[scoring]'"
         )
-    return JobRunner(settings.jobs, settings)
+    jobs = JobRunner(settings.jobs, settings)
+    metrics.watch_jobs(lambda: jobs.state)
+    return jobs
 
 
 def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | None:

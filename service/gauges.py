@@ -1,4 +1,4 @@
-"""Metrics that are looked up at every scrape: models, queues, drift, GPUs, the prediction log."""
+"""Metrics that are looked up at every scrape: models, queues, drift, GPUs, the log, the jobs."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from service.core.serving import ServedModel, State
+from service.jobs.runner import JobsState
 from service.predictions.log import LogState
 from service.runtime.gpus import GpuState
 
@@ -138,3 +139,25 @@ class Log(Collector):
         rows.add_metric(["written"], state.written)
         rows.add_metric(["lost"], state.lost)
         yield rows
+
+
+class Jobs(Collector):
+    """The scoring jobs, which run in processes of their own."""
+
+    def __init__(self, state: Callable[[], JobsState]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now."""
+        state = self._state()
+        jobs = GaugeMetricFamily("seewhy_jobs", "Jobs that are kept, by state.", labels=["state"])
+        for name, count in state.jobs.items():
+            jobs.add_metric([name.value], count)
+        images = CounterMetricFamily(
+            "seewhy_job_images",
+            "Images that jobs have scored, or that failed in them.",
+            labels=["outcome"],
+        )
+        images.add_metric(["ok"], state.scored - state.failed)
+        images.add_metric(["failed"], state.failed)
+        yield from (jobs, images)

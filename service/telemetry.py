@@ -11,7 +11,8 @@ from service.core.classification import Prediction
 from service.core.robustness.examination import Verdict
 from service.core.serving import ServedModel
 from service.core.trust import Assessment
-from service.gauges import Drift, Gpus, LoadedModels, Log
+from service.gauges import Drift, Gpus, Jobs, LoadedModels, Log
+from service.jobs.runner import JobsState
 from service.predictions.log import LogState
 from service.runtime.gpus import GpuState
 
@@ -226,3 +227,7 @@ class Metrics:
     def watch_log(self, state: Callable[[], LogState]) -> None:
         """Have every scrape look how the prediction log is doing."""
         self.registry.register(Log(state))
+
+    def watch_jobs(self, state: Callable[[], JobsState]) -> None:
+        """Have every scrape look how the jobs are doing."""
+        self.registry.register(Jobs(state))

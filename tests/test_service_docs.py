@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from models.errors import SeeWhyError
 from service.api.problems import STATUS, describe
 from service.app import create_app
+from service.jobs.runner import JobsState
 from service.predictions.log import LogState
 from service.settings import Settings
 from service.telemetry import Metrics
@@ -56,6 +57,7 @@ def test_every_metric_is_documented_with_its_type() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.watch(list, "cpu", list)
     metrics.watch_log(lambda: LogState(0, 0, None))
+    metrics.watch_jobs(lambda: JobsState({}, 0, 0))
     registered = {
         family.name + ("_total" if family.type == "counter" else ""): family.type
         for family in metrics.registry.collect()

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
 
@@ -19,6 +21,15 @@ logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 600.0
 STORE = "jobs.sqlite"
+
+
+@dataclass(frozen=True)
+class JobsState:
+    """How many jobs there are by state; images scored since the start, those that failed too."""
+
+    jobs: Mapping[JobState, int]
+    scored: int
+    failed: int
 
 
 class JobRunner:
@@ -36,6 +47,7 @@ class JobRunner:
         self.store = JobStore(self.folder / STORE)
         self.store.requeue()
         self.settings = settings
+        self._scored = self._failed = 0
         self._changed = Condition()
         self._closing = False
         self._running: tuple[str, subprocess.Popen[str]] | None = None
@@ -48,6 +60,11 @@ class JobRunner:
         with self._changed:
             self._changed.notify()
         return job
+
+    @property
+    def state(self) -> JobsState:
+        """What there is, and what this service has done."""
+        return JobsState(self.store.counts(), self._scored, self._failed)
 
     def files(self, job_id: str) -> JobFolder:
         """Where a job's files are."""
@@ -113,7 +130,7 @@ class JobRunner:
         except OSError as error:
             self.store.end(job.id, JobState.FAILED, f"its process cannot be started: {error}")
             return
-        failure = None
+        failure, before = None, (job.done, job.failed)
         with process:
             for line in process.stdout or ():
                 said = json.loads(line)
@@ -121,6 +138,10 @@ class JobRunner:
                     failure = said["error"]
                 else:
                     self.store.progress(job.id, **said)
+                    now = (said["done"], said["failed"])
+                    self._scored += now[0] - before[0]
+                    self._failed += now[1] - before[1]
+                    before = now
         with self._changed:
             self._running = None
             if self._closing and process.returncode != 0:

@@ -88,6 +88,12 @@ class JobStore:
             ).fetchall()
         return [_job(row) for row in rows]
 
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are kept, by state; every state is there."""
+        with self._lock:
+            rows = self._connection.execute("SELECT state, count(*) FROM jobs GROUP BY state")
+            return dict.fromkeys(JobState, 0) | {JobState(state): jobs for state, jobs in rows}
+
     def begin(self) -> Job | None:
         """The oldest job that waits, which now runs."""
         with self._changing() as connection:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from service.api.schemas.jobs import JobBody, Jobs
@@ -94,6 +95,23 @@ def test_a_folder_becomes_rows_that_are_fetched(start: Start) -> None:
     assert [len(top) for top in found["top_k"].dropna()] == [2, 2]
     Jobs.model_validate(client.get("/jobs").json(), extra="forbid")
     assert [each["id"] for each in client.get("/jobs").json()["jobs"]] == [job["id"]]
+
+
+def test_jobs_are_counted_by_state_and_their_images_by_outcome(start: Start) -> None:
+    client = start()
+    for _ in range(2):
+        ended(client, client.post("/jobs", json={"input": "pets"}).json())
+
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    jobs = {state.value: samples["seewhy_jobs", state] for state in JobState}
+    assert jobs == {"queued": 0, "running": 0, "done": 2, "failed": 0, "cancelled": 0}
+    assert samples["seewhy_job_images_total", "ok"] == 4
+    assert samples["seewhy_job_images_total", "failed"] == 2
 
 
 def test_a_part_of_the_results_can_be_fetched(start: Start) -> None:
