@@ -84,6 +84,7 @@ def _show(found: "Sequence[Faithfulness]") -> None:
     table = tables.headed(
         "method", "insertion", "deletion", "difference", "drop", "increase", "passes"
     )
+    table.columns[0].no_wrap = True  # a name is for copying
     for each in found:
         table.add_row(
             each.method,
