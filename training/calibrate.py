@@ -7,7 +7,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from sklearn.metrics import log_loss
 
 from models.errors import DataError
 from models.manifest import Calibration, Conformal, Decision, Lac, OutOfDistribution, Raps
@@ -106,8 +105,14 @@ def fit_temperature(logits: npt.NDArray[np.floating], labels: Ints) -> float:
 
 def calibrated_loss(logits: npt.NDArray[np.floating], labels: Ints) -> float:
     """The log loss in nats after temperature scaling: an arbitrary scale does not decide."""
+    return float(calibrated_losses(logits, labels).mean())
+
+
+def calibrated_losses(logits: npt.NDArray[np.floating], labels: Ints) -> Floats:
+    """Each image's part in it: [N]."""
     probabilities = softmax(logits, fit_temperature(logits, labels))
-    return float(log_loss(labels, probabilities, labels=range(logits.shape[1])))
+    of_truth = probabilities[np.arange(len(labels)), labels]
+    return np.asarray(-np.log(np.maximum(of_truth, np.finfo(np.float64).tiny)))
 
 
 def fit_conformal(

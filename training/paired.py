@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -24,6 +26,20 @@ def difference_interval(lost: int, gained: int, images: int) -> tuple[float, flo
         The least and the largest difference, first less second, in [-1, 1].
     """
     return _lower(lost, gained, images), -_lower(gained, lost, images)
+
+
+def mean_interval(differences: npt.NDArray[np.floating]) -> tuple[float, float]:
+    """The normal interval of a mean, at 95%.
+
+    Args:
+        differences: [N], one an image; at least two.
+
+    Returns:
+        Its ends; where all are the same, both are that.
+    """
+    half = norm.ppf((1 + CONFIDENCE) / 2) * differences.std(ddof=1) / math.sqrt(len(differences))
+    mean = differences.mean()
+    return float(mean - half), float(mean + half)
 
 
 def _lower(lost: int, gained: int, images: int) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import recall_score
 
-from training.calibrate import calibrated_loss
+from training.calibrate import calibrated_loss, calibrated_losses
 from training.recipe import Metric
 
 
@@ -52,3 +52,24 @@ def score(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> Sc
     balanced = recall_score(labels, predicted, labels=present, average="macro", zero_division=0)
     right = float(np.mean(predicted == labels))
     return Score(calibrated_loss(logits.astype(np.float64), labels), right, float(balanced))
+
+
+def shares(
+    logits: npt.NDArray[np.floating], labels: npt.NDArray[np.int64], metric: Metric
+) -> npt.NDArray[np.float64]:
+    """Each image's part in what a metric looks at: [N], the larger, the better.
+
+    Args:
+        logits: [N, K], finite.
+        labels: [N].
+        metric: their mean is minus the log loss, the accuracy or the balanced accuracy.
+    """
+    if metric is Metric.LOG_LOSS:
+        return -calibrated_losses(logits.astype(np.float64), labels)
+    right: npt.NDArray[np.float64] = np.equal(logits.argmax(axis=1), labels).astype(np.float64)
+    if metric is Metric.ACCURACY:
+        return right
+    classes, counts = np.unique_counts(labels)
+    return np.asarray(
+        right * len(labels) / (len(classes) * counts[np.searchsorted(classes, labels)])
+    )

@@ -1,21 +1,23 @@
 """Whether training the network pays: what it leaves, beside the best probe."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from training import heads, probe
+from training import features, heads, probe
 from training.finetune import Run, finetune
 from training.history import History
 from training.instrument import Instrumented
 from training.learning.batches import Examples
+from training.paired import mean_interval
 from training.partition import Partition
 from training.probe import Classifier, Probe
 from training.recipe import Metric, Recipe, Strategy
-from training.score import Score, score
+from training.score import Score, score, shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,20 +25,26 @@ class Tuning:
     """What training the network came to.
 
     `training` is what it learned from, of `partition`; `probe` is the score on the same
-    validation images of the best probe, fitted on the same others.
+    validation images of the best probe, fitted on the same others. `gain` is the 95% interval of
+    what the network is better by, paired by image, in the unit of the metric.
     """
 
     history: History
     training: Examples
     partition: Partition
     probe: Score
+    gain: tuple[float, float]
 
     @property
     def better(self) -> bool:
-        """Whether the outcome beats the probe, and by log loss is right at least as often."""
-        found, metric = self.history.score, self.history.metric
-        no_worse = metric is not Metric.LOG_LOSS or found.accuracy >= self.probe.accuracy
-        return not self.idle and found.by(metric) > self.probe.by(metric) and no_worse
+        """Whether the outcome beats the probe beyond doubt, and is right at least as often.
+
+        A few validation images that happen to suit it are no reason to serve a network that has
+        learned from fewer images than the probe.
+        """
+        no_worse = self.history.score.accuracy >= self.probe.accuracy
+        by_balance = self.history.metric is Metric.BALANCED_ACCURACY
+        return not self.idle and self.gain[0] > 0 and (no_worse or by_balance)
 
     @property
     def idle(self) -> bool:
@@ -49,9 +57,11 @@ class Tuning:
         if self.idle:
             return "No epoch of training made the network better: the probe is published."
         published = "the trained network" if self.better else "the probe"
+        low, high = self.gain
         return (
             f"On {len(self.partition.validation)} validation images the trained network has "
-            f"{self.history.score}; the probe {self.probe}: {published} is published."
+            f"{self.history.score}; the probe {self.probe}. By {self.history.metric} it is better "
+            f"by {low:.3f} to {high:.3f} (95% interval): {published} is published."
         )
 
 
@@ -90,7 +100,24 @@ def tune(
         heads.fold(network.module, fitted[Classifier.LOGISTIC])
     history = finetune(network, training, validation, recipe, run)
     answers = fitted[probes[0].classifier].logits(embedding[partition.validation])
-    tuning = Tuning(history, training, partition, score(answers, validation.labels))
+    tuning = Tuning(
+        history, training, partition, score(answers, validation.labels),
+        _gain(network, validation, answers, recipe.metric),
+    )  # fmt: skip
     if not tuning.better:
         network.module.load_state_dict(untouched)
     return tuning
+
+
+def _gain(
+    network: Instrumented,
+    validation: Examples,
+    answers: npt.NDArray[np.floating],
+    metric: Metric,
+) -> tuple[float, float]:
+    """By how much a network is better than the probe with these answers."""
+    found = features.logits(network, validation.crops)
+    if not np.isfinite(found).all():
+        return -math.inf, -math.inf
+    labels = validation.labels
+    return mean_interval(shares(found, labels, metric) - shares(answers, labels, metric))

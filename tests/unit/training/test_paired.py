@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
-from scipy.stats import norm
+from scipy.stats import norm, sem
 
-from training.paired import difference_interval
+from training.paired import difference_interval, mean_interval
 
 Z = float(norm.ppf(0.975))
 
@@ -69,3 +69,11 @@ def test_it_holds_the_true_difference_nineteen_times_in_twenty() -> None:
     held = [low <= 0.03 <= high for low, high in intervals]
 
     assert np.average(held, weights=counts) == pytest.approx(0.95, abs=0.015)
+
+
+def test_the_interval_of_a_mean_is_scipys() -> None:
+    differences = np.random.default_rng(0).exponential(size=40)
+    expected = norm.interval(0.95, loc=differences.mean(), scale=sem(differences))
+
+    assert mean_interval(differences) == pytest.approx(expected)
+    assert mean_interval(np.full(9, 0.25)) == (0.25, 0.25)

@@ -8,7 +8,7 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 
 from training.recipe import Metric
-from training.score import DIVERGED, Score, score
+from training.score import DIVERGED, Score, score, shares
 
 
 def test_it_is_what_scikit_learn_says() -> None:
@@ -55,3 +55,15 @@ def test_the_metric_decides(metric: Metric, better: Score) -> None:
     other = Score(0.3, 0.8, 0.8)
 
     assert better.by(metric) > other.by(metric) > DIVERGED.by(metric)
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_the_images_shares_make_the_score(metric: Metric) -> None:
+    random = np.random.default_rng(0)
+    labels = random.choice([0, 2, 3], size=200, p=[0.7, 0.2, 0.1])  # one class is not there
+    logits = random.normal(size=(200, 4)) + 2 * np.eye(4)[labels]
+
+    found = shares(logits, labels, metric)
+
+    assert found.shape == (200,)
+    assert found.mean() == pytest.approx(score(logits, labels).by(metric)[0])

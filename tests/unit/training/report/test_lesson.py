@@ -29,8 +29,9 @@ def shown(examples: Examples, sweep: Sweep | None) -> Lesson:
     epochs += [Epoch(n, 1 / n, 0.9, Score(0.4 / n, 0.9, 0.9)) for n in range(1, 4)]
     history = History(Metric.LOG_LOSS, tuple(epochs), sweep)
     tuning = Tuning(
-        history, examples, Partition(*np.split(np.arange(10), [4, 8])), Score(0.6, 0.7, 0.7)
-    )
+        history, examples, Partition(*np.split(np.arange(10), [4, 8])), Score(0.6, 0.7, 0.7),
+        gain=(0.1, 0.3),
+    )  # fmt: skip
     return lesson(tuning, Recipe(), seed=0)
 
 
