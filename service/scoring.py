@@ -12,7 +12,8 @@ from models.photo import Limits
 from models.repository import Repository
 from service.core.catalogue import default_model
 from service.core.network import Network
-from service.core.scoring import inputs, output, scoring
+from service.core.scoring import cluster, inputs, output, scoring
+from service.core.scoring.cluster import Cluster
 from service.core.scoring.decoding import Readable
 from service.core.scoring.inputs import Source
 from service.core.scoring.items import shown
@@ -25,6 +26,7 @@ from service.core.scoring.scrutiny import Scrutiny, scrutiny
 from service.core.scoring.summary import Summary
 from service.core.serving import known_of, reference_of
 from service.runtime import loading, plans, providers
+from service.runtime.tuning import Tuning
 from service.settings import Settings
 
 
@@ -34,7 +36,7 @@ class Request:
 
     `model` and `version` are None for the default and the current one; `part_size` is the
     number of rows in a file; `within` a folder that images have to be below, None
-    for any, in a store too.
+    for any, in a store too; `cluster` where it is done, None for this machine.
     """
 
     source: Source
@@ -46,6 +48,7 @@ class Request:
     format: Format = Format.PARQUET
     retry_errors: bool = False
     within: Path | None = None
+    cluster: Cluster | None = None
 
 
 def run(request: Request, settings: Settings, progress: Progress) -> Summary:
@@ -65,7 +68,7 @@ def run(request: Request, settings: Settings, progress: Progress) -> Summary:
         ProviderUnavailable: the execution provider is not here.
         RuntimeFailure: the runtime failed.
     """
-    repository = Repository(settings.repository)
+    repository = Repository(settings.repository.absolute())
     name = request.model or settings.default_model or default_model(repository)
     bundle = repository.open(name, request.version)
     wanted = scrutiny(
@@ -73,23 +76,36 @@ def run(request: Request, settings: Settings, progress: Progress) -> Summary:
     )
     identity = _identity(request, bundle)
     with output.opened(request.folder, identity) as opened:
-        summary = scoring.score(
-            inputs.read(request.source),
-            _scorer(bundle, request.options, wanted, settings),
-            opened,
-            Work(
-                Readable(
-                    settings.max_upload_bytes,
-                    Limits(max_pixels=settings.max_pixels),
-                    request.within,
-                ),
-                settings.decode_threads or os.cpu_count() or 1,
-                request.retry_errors,
-            ),
-            progress,
-        )
+        if request.cluster is None:
+            work = _work(request, settings, cores=os.cpu_count() or 1)
+            scorer = _scorer(bundle, request.options, wanted, settings)
+            summary = scoring.score(inputs.read(request.source), scorer, opened, work, progress)
+        else:
+            work = _work(request, settings, cores=request.cluster.cpus)
+            alone = _for_an_actor(settings, cores=request.cluster.cpus)
+            make = partial(_scorer, bundle, request.options, wanted, alone)
+            summary = cluster.score(
+                request.source,
+                make,
+                opened,
+                work=work,
+                cluster=request.cluster,
+                progress=progress,
+            )
         opened.write_summary(summary.as_dict())
     return summary
+
+
+def _work(request: Request, settings: Settings, *, cores: int) -> Work:
+    readable = Readable(
+        settings.max_upload_bytes, Limits(max_pixels=settings.max_pixels), request.within
+    )
+    return Work(readable, settings.decode_threads or cores, request.retry_errors)
+
+
+def _for_an_actor(settings: Settings, *, cores: int) -> Settings:
+    """One session on its own cores; what its neighbours do would spoil a measurement."""
+    return settings.model_copy(update={"tune": Tuning.OFF, "threads": settings.threads or cores})
 
 
 def _identity(request: Request, bundle: Bundle) -> Run:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from service.core.scoring.summary import Summary
 
 CLASSES_SHOWN = 10
+
+
+class Engine(StrEnum):
+    """What scores."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def score(
@@ -65,6 +73,21 @@ def score(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Score again what has failed.")
     ] = False,
+    engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="The cluster's head; auto for the one that this machine is in. Without it, and "
+            "without RAY_ADDRESS, this machine alone.",
+        ),
+    ] = None,
+    ray_actors: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Sessions; by default, all that there is room for."),
+    ] = None,
+    ray_cpus: Annotated[int, typer.Option(metavar="N", min=1, help="Cores of a session.")] = 1,
+    ray_gpus: Annotated[float, typer.Option(metavar="N", min=0, help="GPUs of a session.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     model: ModelOption = None,
     version: VersionOption = None,
@@ -77,6 +100,7 @@ def score(
     """  # fmt: skip
     with needs("score", "scoring"):
         from seewhy.cli import progress  # noqa: PLC0415  # serving has no pyarrow
+        from service.core.scoring.cluster import Cluster  # noqa: PLC0415
         from service.core.scoring.inputs import Source  # noqa: PLC0415
         from service.core.scoring.parts import Format  # noqa: PLC0415
         from service.core.scoring.remote import place  # noqa: PLC0415
@@ -91,6 +115,9 @@ def score(
         Options(top_k, embedding, box, robustness),
         Format.JSONL if jsonl else Format.PARQUET,
         retry_errors,
+        cluster=Cluster(ray_address, ray_actors, ray_cpus, ray_gpus)
+        if engine is Engine.RAY
+        else None,
     )
     with progress.bar() as advance:
         summary = run(request, settings(repository=repository, provider=provider), advance)

@@ -52,28 +52,68 @@ def score(
     """
     summary = Summary(output.run.images)
 
-    def decoded(numbered: tuple[int, Item]) -> tuple[int, Decoded]:
+    todo = _todo(items, output, summary, retry=work.retry_errors)
+    for number, part in groupby(decoded(todo, scorer, work), key=itemgetter(0)):
+        fresh = []
+        for row in scorer.rows(timed(part, summary)):
+            fresh.append(row)
+            progress(summary, len(fresh))
+        finish(output, number, fresh, summary)
+        progress(summary, 0)
+    check_complete(output, summary)
+    return summary
+
+
+def decoded(
+    todo: Iterable[tuple[int, Item]], scorer: Scorer, work: Work
+) -> Iterator[tuple[int, Decoded]]:
+    """Inputs read and decoded in threads, in order, with their part's number."""
+
+    def one(numbered: tuple[int, Item]) -> tuple[int, Decoded]:
         number, item = numbered
         return number, decode(item, scorer.manifest.preprocessing, work.readable)
 
-    todo = _todo(items, output, summary, retry=work.retry_errors)
     most = BATCHES_AHEAD * scorer.plan.batch * scorer.plan.sessions
-    images = ahead(decoded, todo, threads=work.threads, most=most)
-    for number, part in groupby(images, key=itemgetter(0)):
-        fresh = []
-        for row in scorer.rows(_timed(part, summary)):
-            fresh.append(row)
-            progress(summary, len(fresh))
-        rows = _merged(output.read(number), fresh) if output.done(number) else fresh
-        output.write(number, rows)
+    return ahead(one, todo, threads=work.threads, most=most)
+
+
+def outstanding(output: Output, number: int, summary: Summary, *, retry: bool) -> set[str] | None:
+    """The ids that a part wants scored, None for all; one that wants none is counted.
+
+    Raises:
+        OutputError: the part cannot be read.
+    """
+    if not output.done(number):
+        return None
+    rows = output.read(number)
+    failed = {row.input for row in rows if row.error is not None} if retry else set()
+    if not failed:
         summary.add(rows)
-        progress(summary, 0)
+    return failed
+
+
+def finish(output: Output, number: int, fresh: list[Row], summary: Summary) -> None:
+    """Write a part's rows, in the place of those that were scored before, and count them.
+
+    Raises:
+        OutputError: the part cannot be read or written.
+    """
+    rows = _merged(output.read(number), fresh) if output.done(number) else fresh
+    output.write(number, rows)
+    summary.add(rows)
+
+
+def check_complete(output: Output, summary: Summary) -> None:
+    """Refuse inputs that are fewer or more than when they were counted.
+
+    Raises:
+        DataError: they are.
+    """
     if summary.rows != summary.images:
         raise DataError(
             f"{output.run.source} has changed meanwhile: {summary.rows} images, not "
             f"{summary.images}"
         )
-    return summary
 
 
 def _todo(
@@ -82,20 +122,14 @@ def _todo(
     """The inputs that are to be scored, with their part's number; finished parts are counted."""
     size = output.run.part_size
     for number, part in groupby(enumerate(items), key=lambda pair: pair[0] // size):
-        if not output.done(number):
-            yield from ((number, item) for _, item in part)
-            continue
-        rows = output.read(number)
-        failed = {row.input for row in rows if row.error is not None} if retry else set()
-        if failed:
-            yield from ((number, item) for _, item in part if item.id in failed)
-        else:
-            summary.add(rows)
+        ids = outstanding(output, number, summary, retry=retry)
+        yield from ((number, item) for _, item in part if ids is None or item.id in ids)
 
 
-def _timed(group: Iterable[tuple[int, Decoded]], summary: Summary) -> Iterator[Decoded]:
+def timed(group: Iterable[tuple[int, Decoded]], summary: Summary) -> Iterator[Decoded]:
+    """The images, whose times a summary remembers."""
     for _, image in group:
-        summary.time(image)
+        summary.remember((image.seconds, image.item.id))
         yield image
 
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.core.scoring.decoding import Decoded
 from service.core.scoring.rows import Row
 
 BINS = 10
 """Of equal width, of confidences from 0 to 1."""
 
 SLOWEST = 10
+
+Timing = tuple[float, str]
+"""Seconds, and the input that took them."""
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Summary:
     classes: Counter[str] = field(default_factory=Counter)
     confidence: list[int] = field(default_factory=lambda: [0] * BINS)
     errors: Counter[str] = field(default_factory=Counter)
-    slowest: list[tuple[float, str]] = field(default_factory=list)
+    slowest: list[Timing] = field(default_factory=list)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Count rows that are in the output."""
@@ -40,13 +42,12 @@ class Summary:
                 self.classes[row.label] += 1
                 self.confidence[min(int(row.probability * BINS), BINS - 1)] += 1
 
-    def time(self, image: Decoded) -> None:
+    def remember(self, timing: Timing) -> None:
         """Remember the images that took longest to read and decode."""
-        entry = (image.seconds, image.item.id)
         if len(self.slowest) < SLOWEST:
-            heapq.heappush(self.slowest, entry)
+            heapq.heappush(self.slowest, timing)
         else:
-            heapq.heappushpop(self.slowest, entry)
+            heapq.heappushpop(self.slowest, timing)
 
     @property
     def failed(self) -> int:

@@ -1,7 +1,5 @@
 """What a run has found."""
 
-from service.core.scoring.decoding import Decoded
-from service.core.scoring.items import Item
 from service.core.scoring.rows import Row
 from service.core.scoring.summary import Summary
 
@@ -29,7 +27,7 @@ def test_the_slowest_are_kept_in_order() -> None:
     summary = Summary(30)
     for number in range(30):
         seconds = number * 7 % 30 / 10
-        summary.time(Decoded(Item(f"{seconds}", None, b""), None, None, None, seconds))
+        summary.remember((seconds, f"{seconds}"))
 
     assert [each["seconds"] for each in summary.as_dict()["slowest"]] == [
         number / 10 for number in range(29, 19, -1)
