@@ -106,6 +106,9 @@ def score(
         from service.core.scoring.remote import place  # noqa: PLC0415
         from service.core.scoring.scorer import Options  # noqa: PLC0415
         from service.scoring import Request, run  # noqa: PLC0415
+    cluster = Cluster(ray_address, ray_actors, ray_cpus, ray_gpus)
+    if engine is Engine.LOCAL and cluster != Cluster():
+        raise typer.BadParameter("--ray-address, -actors, -cpus and -gpus need --engine ray")
     request = Request(
         Source(source, column),
         place(output),
@@ -115,9 +118,7 @@ def score(
         Options(top_k, embedding, box, robustness),
         Format.JSONL if jsonl else Format.PARQUET,
         retry_errors,
-        cluster=Cluster(ray_address, ray_actors, ray_cpus, ray_gpus)
-        if engine is Engine.RAY
-        else None,
+        cluster=cluster if engine is Engine.RAY else None,
     )
     with progress.bar() as advance:
         summary = run(request, settings(repository=repository, provider=provider), advance)

@@ -5,14 +5,18 @@ one session and scores a part as one machine would. Only this process writes, so
 every input one row does not depend on the cluster. Whatever dies there, Ray does again.
 """
 
+import logging
 import math
 import os
+import socket
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -34,6 +38,9 @@ from service.core.scoring.scoring import (
     timed,
 )
 from service.core.scoring.summary import Summary, Timing
+
+CONNECT_SECONDS = 10
+"""That a cluster's head has to answer."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +106,14 @@ def score(
     """
     summary = Summary(output.run.images)
     finished = _finished(output, summary, retry=work.retry_errors)
-    parts = partial(_parts, size=output.run.part_size, finished=finished)
+    parts = partial(_parts, source=_absolute(source), size=output.run.part_size, finished=finished)
     with _connected(cluster.address) as ray:
         context = ray.data.DataContext.get_current()
         # A part is a block: several in one would keep other actors from taking their share.
         context.target_max_block_size = context.target_min_block_size = 1
         context.enable_progress_bars = False
         scored = (
-            ray.data.from_items([{"source": _absolute(source)}])
+            ray.data.from_items([None])
             .flat_map(parts, num_cpus=0)
             .map_batches(
                 _Actor,
@@ -119,6 +126,8 @@ def score(
         )
         for batch in scored.iter_batches(batch_size=None, prefetch_batches=0):
             for part in batch["scored"]:
+                if isinstance(part, SeeWhyError):
+                    raise part
                 for timing in part.slowest:
                     summary.remember(timing)
                 finish(output, part.number, part.rows, summary)
@@ -141,34 +150,49 @@ def _absolute(source: Source) -> Source:
 
 
 class _Actor:
-    """One session, which scores a part at a time."""
+    """One session, which scores a part at a time.
+
+    What is wrong comes out as a value, here and from `_parts`: of what is raised, Ray hands on
+    the text alone.
+    """
 
     def __init__(self, make: Callable[[], Scorer], work: Work) -> None:
-        self._scorer, self._work = make(), work
+        self._make, self._work = make, work
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return self._make()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         return {"scored": _column([self._score(part) for part in batch["part"]])}
 
-    def _score(self, part: Part) -> Scored:
+    def _score(self, part: Part | SeeWhyError) -> Scored | SeeWhyError:
+        if isinstance(part, SeeWhyError):
+            return part
         summary = Summary(len(part.items))
         numbered = ((part.number, item) for item in part.items)
-        images = timed(decoded(numbered, self._scorer, self._work), summary)
-        return Scored(part.number, list(self._scorer.rows(images)), summary.slowest)
+        try:
+            images = timed(decoded(numbered, self._scorer, self._work), summary)
+            return Scored(part.number, list(self._scorer.rows(images)), summary.slowest)
+        except SeeWhyError as error:
+            return error
 
 
 def _parts(
-    row: dict[str, Any], *, size: int, finished: dict[int, set[str]]
-) -> Iterator[dict[str, Part]]:
-    for number, part in groupby(
-        enumerate(inputs.read(row["source"])), lambda pair: pair[0] // size
-    ):
-        ids = finished.get(number)
-        items = [item for _, item in part if ids is None or item.id in ids]
-        if items:
-            yield {"part": Part(number, items)}
+    _: dict[str, Any], *, source: Source, size: int, finished: dict[int, set[str]]
+) -> Iterator[dict[str, Part | SeeWhyError]]:
+    """What is to be scored, in the place of the one row that Ray has to begin with."""
+    try:
+        for number, part in groupby(enumerate(inputs.read(source)), lambda pair: pair[0] // size):
+            ids = finished.get(number)
+            items = [item for _, item in part if ids is None or item.id in ids]
+            if items:
+                yield {"part": Part(number, items)}
+    except SeeWhyError as error:
+        yield {"part": error}
 
 
-def _column(values: list[Scored]) -> Any:
+def _column(values: list[Scored | SeeWhyError]) -> Any:
     """As an array of objects; NumPy would look into them."""
     column = np.empty(len(values), dtype=object)
     column[:] = values
@@ -176,10 +200,21 @@ def _column(values: list[Scored]) -> Any:
 
 
 def _room(ray: Any, cluster: Cluster) -> int:
-    """How many actors the cluster has room for."""
+    """How many actors the cluster has room for.
+
+    Raises:
+        RuntimeFailure: none.
+    """
     there = ray.cluster_resources()
     room = there.get("CPU", 0) // cluster.cpus
-    return int(min(room, there.get("GPU", 0) // cluster.gpus) if cluster.gpus else room)
+    if cluster.gpus:
+        room = min(room, there.get("GPU", 0) // cluster.gpus)
+    if not room:
+        raise RuntimeFailure(
+            f"Ray: no room for an actor with {cluster.cpus} cores and {cluster.gpus:g} GPUs; the "
+            f"cluster has {there.get('CPU', 0):g} and {there.get('GPU', 0):g}"
+        )
+    return int(room)
 
 
 @contextmanager
@@ -194,7 +229,9 @@ def _connected(address: str | None) -> Iterator[Any]:
             "pip install 'seewhy[ray]'"
         ) from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of ours reports to others
+    _quieten()
     try:
+        _check_answers(address)
         ray.init(
             address,
             log_to_driver=False,
@@ -205,16 +242,34 @@ def _connected(address: str | None) -> Iterator[Any]:
     except SeeWhyError:
         raise
     except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError) as error:
-        raise _explained(error) from error
+        raise RuntimeFailure(f"Ray: {' '.join(str(error).split())}") from error
     finally:
         ray.shutdown()
 
 
-def _explained(error: BaseException) -> SeeWhyError:
-    """What an actor raised, or what became of the cluster."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, SeeWhyError):
-            return cause
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    return RuntimeFailure(f"Ray: {' '.join(str(error).split())}")
+def _quieten() -> None:
+    """Leave the terminal to the progress bar and to one line of error, as far as Ray lets us."""
+    warnings.filterwarnings("ignore", module=r"ray\.data")  # that there are more actors than parts
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):  # the other writes Ray's own file
+            handler.setLevel(logging.CRITICAL)
+
+
+def _check_answers(address: str | None) -> None:
+    """Ask whether anything listens there: Ray alone would try for minutes.
+
+    Raises:
+        RuntimeFailure: nothing does.
+        ValueError: the port is no number.
+    """
+    if address in {None, "auto"}:
+        address = os.environ.get("RAY_ADDRESS")
+    head = urlsplit(f"//{address or ''}")
+    if head.hostname is None or head.port is None:
+        return  # none is named: Ray looks for one, or starts one
+    try:
+        socket.create_connection((head.hostname, head.port), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise RuntimeFailure(
+            f"Ray: {address} does not answer: {error.strerror or error}"
+        ) from error

@@ -237,3 +237,11 @@ def test_a_folder_that_may_not_be_written_is_told(photos: Path, tmp_path: Path) 
 
     assert stopped.returncode == ExitCode.FAILED
     assert "cannot be written: Permission denied" in stopped.stderr
+
+
+def test_options_of_a_cluster_need_its_engine(photos: Path, tmp_path: Path) -> None:
+    stopped = seewhy("score", photos, "-o", tmp_path / "out", "--ray-actors", 2)
+
+    assert stopped.returncode == ExitCode.USAGE
+    assert "need --engine ray" in stopped.stderr
+    assert not (tmp_path / "out").exists()
