@@ -46,7 +46,7 @@ from service.core.serving import OpenGraph, ServedModel
 from service.core.workers import WorkerPool
 from service.jobs.runner import JobRunner
 from service.predictions.log import PredictionLog, Retention
-from service.runtime import loading, memory, plans, providers
+from service.runtime import hardware, loading, memory, plans, providers
 from service.runtime.gpus import read_gpus
 from service.runtime.padding import padded
 from service.runtime.providers import Device
@@ -115,12 +115,15 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
 def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -> Parts:
     """Load the default model and start what works for it."""
     device = providers.choose(settings.provider)
+    devices = providers.every(device)
+    names = tuple(hardware.name(each) for each in devices)
 
     def serve(bundle: Bundle) -> ServedModel:
-        logger.info("loading %s on %s", bundle, device.provider)
+        logger.info("loading %s on %s (%s)", bundle, device.provider, ", ".join(names))
         if open_graph:
-            plan, opener = Plan(1, settings.threads, settings.max_batch), open_graph
+            plan, openers = Plan(1, settings.threads, settings.max_batch), [open_graph]
         else:
+            # The GPUs of a machine are taken to be alike: the first stands for all.
             plan = plans.plan_for(
                 bundle,
                 device,
@@ -128,10 +131,10 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
                 threads=settings.threads,
                 max_batch=settings.max_batch,
             )
-            opener = _runtime(device, plan)
+            openers = [_runtime(each, plan) for each in devices]
         return ServedModel(
             bundle,
-            opener,
+            openers,
             plan,
             settings.queue_size,
             metrics.batch,
@@ -169,6 +172,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
         timeout_ms=settings.timeout_ms,
         max_robustness_passes=settings.max_robustness_passes,
         provider=device.provider,
+        devices=names,
         metrics=metrics,
         prediction_log=_prediction_log(settings, metrics),
         jobs=_jobs(settings, metrics),

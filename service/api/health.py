@@ -38,6 +38,7 @@ async def readyz(request: Request, response: Response) -> dict[str, Any]:
     return {
         "ready": ready,
         "provider": service.provider,
+        "devices": service.devices,
         "prediction_log": _prediction_log(service),
         "models": [_loaded(model, service) for model in service.catalogue.loaded()],
     }

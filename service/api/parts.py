@@ -22,9 +22,10 @@ from service.telemetry import Metrics
 class Parts:
     """The running service.
 
-    `admission` counts the images to be classified, from door to door. Without
-    `prediction_log`, answers are not remembered; without `jobs`, none are taken; without
-    `memory_watch`, memory has no limit.
+    `provider` runs the graphs, on each of `devices`, which are given by name. `admission`
+    counts the images to be classified, from door to door. Without `prediction_log`, answers
+    are not remembered; without `jobs`, none are taken; without `memory_watch`, memory has no
+    limit.
     """
 
     catalogue: Catalogue
@@ -37,6 +38,7 @@ class Parts:
     timeout_ms: int
     max_robustness_passes: int
     provider: str
+    devices: tuple[str, ...]
     metrics: Metrics
     prediction_log: PredictionLog | None
     jobs: JobRunner | None

@@ -2,6 +2,9 @@
 
 While the sessions run, the next batch gathers. An idle session starts at once: waiting for
 company is only worth it while the device is busy.
+
+The sessions may be on several devices. Each takes work when it is done with its last, so the
+least loaded device gets the next batch, and one that is slower gets fewer.
 """
 
 import math

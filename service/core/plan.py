@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """`sessions` run at once, each with `threads` (0: one a core), `batch` rows at most."""
+    """On each device, `sessions` run at once, with `threads` each (0: one a core).
+
+    Each runs `batch` rows at most.
+    """
 
     sessions: int
     threads: int

@@ -70,7 +70,7 @@ class ServedModel:
     def __init__(
         self,
         bundle: Bundle,
-        open_graph: OpenGraph,
+        openers: Sequence[OpenGraph],
         plan: Plan,
         capacity: int,
         report: Report,
@@ -82,8 +82,8 @@ class ServedModel:
 
         Args:
             bundle: its files are taken to be verified.
-            open_graph: loads a graph.
-            plan: how `model.onnx` is run. The others are run by one session each.
+            openers: one a device, each loads a graph there.
+            plan: how each device runs `model.onnx`. It runs the others in one session each.
             capacity: most rows let into each queue and not yet answered.
             report: called after each batch of a graph.
             drift_window: answers that are compared with the reference together.
@@ -102,7 +102,7 @@ class ServedModel:
         self.index = None if self.reference is None else retrieval.index(self.reference, search)
         self.thumbnails = _thumbnails(bundle, self.reference)
         self.known = known_of(bundle, self.reference)
-        self._open_graph = open_graph
+        self._openers = openers
         self._capacity = capacity
         self._report = report
         self._lock = Lock()
@@ -113,7 +113,7 @@ class ServedModel:
         self._status: dict[Graph, GraphStatus] = {}
         # A session of one thread has none of its own: its callers run it, all at once.
         loaded = 1 if plan.threads == 1 else plan.sessions
-        runners = [open_graph(bundle, Graph.MODEL) for _ in range(loaded)]
+        runners = [run for _ in range(loaded) for run in self._open(Graph.MODEL)]
         self.classifier = self._start_queue(runners * (plan.sessions // loaded), Graph.MODEL)
         self.load_seconds = time.perf_counter() - started
         self._later = [graph for graph in _FOLLOWING if graph in bundle.manifest.graphs]
@@ -260,13 +260,17 @@ class ServedModel:
             if self._closed:
                 return
             try:
-                runner = self._open_graph(self.bundle, graph)
+                runners = self._open(graph)
             except Exception as error:  # or the state would be "loading" for ever
                 logger.exception("%s of %s is not served", graph.filename, self.bundle)
                 with self._lock:
                     self._status[graph] = GraphStatus(State.FAILED, str(error))
             else:
-                self._start_queue([runner], graph)
+                self._start_queue(runners, graph)
+
+    def _open(self, graph: Graph) -> list[Runner]:
+        """A session on each device."""
+        return [open_graph(self.bundle, graph) for open_graph in self._openers]
 
 
 def reference_of(bundle: Bundle) -> Reference | None:

@@ -19,7 +19,7 @@ def cores() -> int:
 
 def name(device: Device) -> str:
     """The processor's or graphics card's name, as its maker gives it."""
-    return _processor() if device.provider is Provider.CPU else _graphics_card()
+    return _processor() if device.provider is Provider.CPU else _graphics_card(device.number)
 
 
 def _processor() -> str:
@@ -30,10 +30,11 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _graphics_card() -> str:
-    """The name of the first CUDA device; the driver is there, or no session would run on it."""
+def _graphics_card(number: int) -> str:
+    """The name of a CUDA device; the driver is there, or no session would run on it."""
     driver = ctypes.CDLL("libcuda.so.1")
-    text = ctypes.create_string_buffer(256)
+    text, handle = ctypes.create_string_buffer(256), ctypes.c_int()
     driver.cuInit(0)
-    driver.cuDeviceGetName(text, len(text), 0)
+    driver.cuDeviceGet(ctypes.byref(handle), number)
+    driver.cuDeviceGetName(text, len(text), handle)
     return text.value.decode(errors="replace")

@@ -6,8 +6,8 @@ for before a session is made, and the session is asked afterwards what it runs o
 
 import ctypes
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -34,15 +34,32 @@ class Device:
     """A provider that was found to work, with what it falls back on for single operators.
 
     `provider` is never `AUTO`. `options` are ONNX Runtime's providers, first choice first.
+    `number` is the GPU's, as CUDA counts those that this process may use.
     """
 
     provider: Provider
     options: tuple[tuple[str, dict[str, Any]], ...]
+    number: int = 0
 
     @property
     def first(self) -> str:
         """ONNX Runtime's name of the first choice."""
         return self.options[0][0]
+
+    def on(self, number: int) -> "Device":
+        """The same provider on another GPU."""
+        options = tuple(
+            (name, {**given, "device_id": number} if name != _CPU[0] else given)
+            for name, given in self.options
+        )
+        return Device(self.provider, options, number)
+
+    def with_options(self, name: str, options: Mapping[str, Any]) -> "Device":
+        """The same device with more options of one of its providers."""
+        extended = tuple(
+            (each, {**given, **options} if each == name else given) for each, given in self.options
+        )
+        return replace(self, options=extended)
 
 
 _CPU: tuple[str, dict[str, Any]] = ("CPUExecutionProvider", {})
@@ -91,15 +108,47 @@ def choose(asked: Provider, missing: Callable[[Provider], str | None] = missing_
     return Device(asked, _OPTIONS[asked])
 
 
-def _missing_driver() -> str | None:
+def every(device: Device, count: Callable[[], int] | None = None) -> list[Device]:
+    """A device for each GPU that this process may use; a CPU is one.
+
+    `CUDA_VISIBLE_DEVICES` says which those are, to the driver itself.
+
+    Args:
+        device: from `choose`.
+        count: how many GPUs there are; the driver is asked if left out.
+
+    Raises:
+        ProviderUnavailable: the driver does not answer any more.
+    """
+    if device.provider is Provider.CPU:
+        return [device]
+    return [device.on(number) for number in range((count or gpu_count)())]
+
+
+def gpu_count() -> int:
+    """The GPUs that this process may use, at least one.
+
+    Raises:
+        ProviderUnavailable: there is none, or no driver.
+    """
     try:
         driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return "no NVIDIA driver (libcuda.so.1 is not found)"
+    except OSError as error:
+        raise ProviderUnavailable("no NVIDIA driver (libcuda.so.1 is not found)") from error
     count = ctypes.c_int(0)
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return "the NVIDIA driver does not start"
-    return None if count.value else "the NVIDIA driver finds no device"
+        raise ProviderUnavailable("the NVIDIA driver does not start")
+    if not count.value:
+        raise ProviderUnavailable("the NVIDIA driver finds no device")
+    return count.value
+
+
+def _missing_driver() -> str | None:
+    try:
+        gpu_count()
+    except ProviderUnavailable as error:
+        return str(error)
+    return None
 
 
 def _missing_libraries(provider: Provider) -> str | None:

@@ -45,6 +45,7 @@ def test_readiness_shows_each_graph_and_its_provider(client: TestClient) -> None
     assert response.status_code == 200
     Readiness.model_validate(response.json(), extra="forbid")
     assert response.json()["provider"] == "cpu"
+    assert len(response.json()["devices"]) == 1
     (model,) = response.json()["models"]
     assert (model["name"], model["version"]) == ("tiny", 1)
     ready = {"state": "ready", "provider": "cpu", "reason": None}

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.core.ports import Arrays
-from service.runtime import providers
+from service.runtime import hardware, providers
 from service.runtime.providers import Device, Provider
 from service.runtime.session import OnnxSession
 from service.settings import Settings
@@ -21,6 +21,8 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> D
     """What the service finds to run on."""
     found: Device = request.param
     monkeypatch.setattr(providers, "choose", lambda _: found)
+    monkeypatch.setattr(providers, "every", lambda _: [found])
+    monkeypatch.setattr(hardware, "name", lambda _: "a device")
     return found
 
 

@@ -3,9 +3,16 @@
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
+from models.manifest import Graph
+from models.repository import Repository
+from service.runtime import hardware
 from service.runtime.gpus import read_gpus
+from service.runtime.loading import open_graph
+from service.runtime.providers import Provider, choose, every, missing_for
+from service.settings import ZOO
 
 pytestmark = [
     pytest.mark.gpu,
@@ -22,3 +29,18 @@ def test_each_gpu_has_the_memory_that_nvidia_smi_tells() -> None:
 
     assert [gpu.memory_total // 2**20 for gpu in found] == expected
     assert all(0 < gpu.memory_used <= gpu.memory_total for gpu in found)
+
+
+@pytest.mark.skipif(missing_for(Provider.CUDA) is not None, reason="no CUDA for ONNX Runtime")
+def test_every_gpu_runs_a_session_of_its_own_and_answers_the_same() -> None:
+    bundle = Repository(ZOO).open("efficientnet_lite0")
+    images = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    answers = []
+    for device in every(choose(Provider.CUDA)):
+        assert hardware.name(device)
+        session = open_graph(bundle, Graph.MODEL, device)
+        options = session.session.get_provider_options()["CUDAExecutionProvider"]
+        assert int(options["device_id"]) == device.number
+        answers.append(session.run({"image": images})["logits"])
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer, answers[0], rtol=1e-3, atol=1e-3)

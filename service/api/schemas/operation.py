@@ -43,7 +43,7 @@ class GraphReadiness(BaseModel):
 
 
 class RunPlan(BaseModel):
-    """How many sessions run at once, with how many threads and rows each."""
+    """How many sessions run at once on each device, with how many threads and rows each."""
 
     sessions: int
     threads: int = Field(description="0: one for each core")
@@ -72,6 +72,7 @@ class Readiness(BaseModel):
 
     ready: bool
     provider: str = Field(description="what runs the graphs", examples=["cpu"])
+    devices: list[str] = Field(description="the processor or the GPUs that it runs them on")
     prediction_log: LogReadiness
     models: list[LoadedModel]
 

@@ -51,7 +51,7 @@ def no_report(_: Graph, __: BatchReport) -> None:
 
 
 def serve(bundle: Bundle, opener: OpenGraph, plan: Plan | None = None) -> ServedModel:
-    return ServedModel(bundle, opener, plan or Plan(1, 1, 4), 8, no_report, drift_window=50)
+    return ServedModel(bundle, [opener], plan or Plan(1, 1, 4), 8, no_report, drift_window=50)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -121,6 +121,60 @@ def test_sessions_of_one_thread_are_one_run_by_several(
         answer.result(SECONDS)
     assert opened == [Graph.MODEL] * loaded
     model.close()
+
+
+def test_while_one_device_is_busy_the_others_do_the_work(tiny_bundle: Bundle) -> None:
+    stuck, go = Event(), Event()
+    done: list[str] = []
+
+    def opener(device: str) -> OpenGraph:
+        class Running:
+            def run(self, feeds: Arrays, /) -> Arrays:
+                if feeds["x"].item() == 0:
+                    stuck.set()
+                    assert go.wait(SECONDS)
+                done.append(device)
+                return {"device": np.array([device])}
+
+        return lambda *_: Running()
+
+    model = ServedModel(
+        without(tiny_bundle, Graph.CAM, Graph.GRADIENT, Graph.FLOAT),
+        [opener("first"), opener("second"), opener("third")],
+        Plan(1, 1, 1),
+        8,
+        no_report,
+        drift_window=50,
+    )
+    slow = model.classifier.submit({"x": np.zeros(1)})
+    assert stuck.wait(SECONDS)
+    for _ in range(5):
+        model.classifier.submit({"x": np.ones(1)}).result(SECONDS)
+    go.set()
+    busy = slow.result(SECONDS).outputs["device"].item()
+    assert done[-1] == busy
+    assert busy not in done[:-1]
+    model.close()
+
+
+def test_every_graph_is_opened_on_every_device(tiny_bundle: Bundle) -> None:
+    opened = []
+
+    def opener(device: str) -> OpenGraph:
+        def open_graph(_: Bundle, graph: Graph) -> Runner:
+            opened.append((device, graph))
+            return Named(graph)
+
+        return open_graph
+
+    model = ServedModel(
+        tiny_bundle, [opener("a"), opener("b")], Plan(2, 0, 4), 8, no_report, drift_window=50
+    )
+    wait_until(lambda: loaded(model))
+    model.close()
+    # Two sessions each of the graph that classifies, for they have threads of their own.
+    expected = [(device, graph) for device in "ab" for graph in (Graph.MODEL, *Graph)]
+    assert sorted(opened) == sorted(expected)
 
 
 @pytest.mark.parametrize("error", [GoldenMismatch("wrong"), KeyError("a bug")])

@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from models.errors import ProviderUnavailable
-from service.runtime.providers import Device, Provider, choose, missing_for
+from service.runtime.providers import Device, Provider, choose, every, missing_for
 
 
 def everything(_: Provider) -> None:
@@ -53,3 +53,21 @@ def test_what_is_said_to_be_missing_here_is_in_words() -> None:
     assert missing is None or any(
         word in missing for word in ("onnxruntime", "driver", "seewhy[gpu]")
     )
+
+
+@pytest.mark.parametrize("provider", [Provider.CUDA, Provider.TENSORRT])
+def test_each_gpu_is_a_device_of_its_own(provider: Provider) -> None:
+    chosen = choose(provider, everything)
+    devices = every(chosen, lambda: 3)
+    assert [device.number for device in devices] == [0, 1, 2]
+    for device in devices:
+        assert names(device) == names(chosen)
+        *on_gpu, (_, on_cpu) = device.options
+        assert all(options["device_id"] == device.number for _, options in on_gpu)
+        assert "device_id" not in on_cpu
+        assert dict(device.options)["CUDAExecutionProvider"]["use_tf32"] == 0
+
+
+def test_a_cpu_is_one_device() -> None:
+    cpu = choose(Provider.CPU)
+    assert every(cpu, lambda: 3) == [cpu]
