@@ -50,6 +50,7 @@ from service.runtime import hardware, loading, memory, plans, providers
 from service.runtime.gpus import read_gpus
 from service.runtime.padding import padded
 from service.runtime.providers import Device
+from service.runtime.warming import warm
 from service.settings import Settings
 from service.telemetry import Metrics
 
@@ -251,6 +252,7 @@ def _runtime(device: Device, plan: Plan) -> OpenGraph:
         if graph is Graph.MODEL:
             fetched = _fetched(bundle.manifest)
             session = session.fetching([name for name in session.outputs if name in fetched])
+        warm(session, device, bundle.manifest.graphs[graph].inputs, sizes)
         return padded(session, device, sizes)
 
     return open_graph

@@ -5,6 +5,7 @@ from models import golden
 from models.bundle import GOLDEN, Bundle
 from models.errors import BundleInvalid, GoldenMismatch, Unsupported
 from models.manifest import Graph
+from service.runtime import engines
 from service.runtime.providers import Device
 from service.runtime.session import OnnxSession, open_session
 
@@ -28,7 +29,8 @@ def open_graph(bundle: Bundle, graph: Graph, device: Device, *, threads: int = 0
     manifest = bundle.manifest
     if graph not in manifest.graphs:
         raise Unsupported(f"{bundle} has no {graph.filename}")
-    session = open_session(bundle.graph(graph), device, threads=threads)
+    keeping = engines.remembering(device, bundle, graph)
+    session = open_session(bundle.graph(graph), keeping, threads=threads)
     if session.spec != manifest.graphs[graph]:
         raise BundleInvalid(f"{bundle}: {graph.filename} has other inputs or outputs than stated")
     reference = golden.read(bundle.directory / GOLDEN)

@@ -15,13 +15,11 @@ import onnxruntime
 
 from models.bundle import Bundle
 from service.core.plan import Plan
-from service.runtime import hardware, tuning
+from service.runtime import caches, hardware, tuning
 from service.runtime.providers import Device
 from service.runtime.tuning import Tuning
 
 logger = logging.getLogger(__name__)
-
-FOLDER = ".plans"
 
 
 def plan_for(
@@ -42,7 +40,7 @@ def plan_for(
     """
     if effort is Tuning.OFF:
         return tuning.standard(device, threads=threads, max_batch=max_batch)
-    folders = [bundle.directory.parent / FOLDER, _user_cache() / FOLDER.removeprefix(".")]
+    folders = caches.folders(bundle)
     conditions = _conditions(bundle, device, threads, max_batch)
     sufficient = [Tuning.FULL] if effort is Tuning.FULL else [Tuning.FULL, Tuning.QUICK]
     for found in sufficient:
@@ -91,8 +89,3 @@ def _write(folders: list[Path], name: str, plan: Plan) -> None:
         else:
             return
     logger.warning("the plan is not remembered, and will be measured at the next start")
-
-
-def _user_cache() -> Path:
-    """Where this user's programs keep what they can make again (XDG base directories)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seewhy"

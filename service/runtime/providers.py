@@ -154,17 +154,24 @@ def _missing_driver() -> str | None:
 def _missing_libraries(provider: Provider) -> str | None:
     """Load the provider's library as ONNX Runtime would, to hear what it lacks."""
     _preload()
-    folder = Path(onnxruntime.__file__).parent / "capi"
     try:
-        shared = folder / "libonnxruntime_providers_shared.so"
-        ctypes.CDLL(str(shared), mode=ctypes.RTLD_GLOBAL)
-        ctypes.CDLL(str(folder / f"libonnxruntime_providers_{provider}.so"))
+        ctypes.CDLL(str(_library("shared")), mode=ctypes.RTLD_GLOBAL)
+        ctypes.CDLL(str(library(provider)))
     except OSError as error:
         remedy = (
             "install TensorRT" if "nvinfer" in str(error) else "pip install 'seewhy[gpu]' has them"
         )
         return f"{error} ({remedy})"
     return None
+
+
+def library(provider: Provider) -> Path:
+    """The file of ONNX Runtime that has a provider for GPUs, and needs its vendor's libraries."""
+    return _library(provider)
+
+
+def _library(name: str) -> Path:
+    return Path(onnxruntime.__file__).parent / "capi" / f"libonnxruntime_providers_{name}.so"
 
 
 @cache

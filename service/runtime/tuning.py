@@ -18,9 +18,10 @@ from models.bundle import Bundle
 from models.manifest import Graph
 from service.core.plan import Plan, batch_sizes
 from service.core.ports import Arrays, Runner
-from service.runtime import hardware
+from service.runtime import engines, hardware
 from service.runtime.providers import Device, Provider
 from service.runtime.session import open_session
+from service.runtime.warming import warm
 
 logger = logging.getLogger(__name__)
 
@@ -66,9 +67,10 @@ def tune(bundle: Bundle, device: Device, tuning: Tuning, *, threads: int, max_ba
         RuntimeFailure: ONNX Runtime cannot load or run `model.onnx`.
     """
     plans: dict[Plan, list[Runner]] = {}
+    sizes = batch_sizes(max_batch)
     for sessions, each in layouts(device, cores=hardware.cores(), threads=threads):
-        runners = _open(bundle, device, sessions, each)
-        plans |= {Plan(sessions, each, batch): runners for batch in batch_sizes(max_batch)}
+        runners = _open(bundle, device, sessions, each, sizes)
+        plans |= {Plan(sessions, each, batch): runners for batch in sizes}
     rates = measure(plans, bundle.manifest.preprocessing.crop, _EFFORTS[tuning])
     chosen = choose(rates)
     logger.info("%s on %s: chose %s, %.0f images/s", bundle, device.provider, chosen, rates[chosen])
@@ -122,12 +124,17 @@ def _repeat(feeds: Arrays, seconds: float, runner: Runner) -> int:
     return runs
 
 
-def _open(bundle: Bundle, device: Device, sessions: int, threads: int) -> list[Runner]:
+def _open(
+    bundle: Bundle, device: Device, sessions: int, threads: int, sizes: Sequence[int]
+) -> list[Runner]:
     loaded = 1 if threads == 1 else sessions  # as `ServedModel` does
+    keeping = engines.remembering(device, bundle, Graph.MODEL)
     opened = [
-        open_session(bundle.graph(Graph.MODEL), device, threads=threads).fetching(["logits"])
+        open_session(bundle.graph(Graph.MODEL), keeping, threads=threads).fetching(["logits"])
         for _ in range(loaded)
     ]
+    for session in opened:
+        warm(session, device, bundle.manifest.graphs[Graph.MODEL].inputs, sizes)
     return [*opened] * (sessions // loaded)
 
 

@@ -7,7 +7,7 @@ from models import bundle as bundles
 from models.bundle import Bundle
 from models.repository import Repository
 from service.core.plan import Plan
-from service.runtime import plans, tuning
+from service.runtime import caches, plans, tuning
 from service.runtime.providers import Provider, choose
 from service.runtime.tuning import Tuning
 
@@ -79,14 +79,14 @@ def test_a_thorough_plan_is_good_for_a_quick_start_and_not_the_reverse(
 def test_without_tuning_nothing_is_measured_or_written(tuner: Tuner, bundle: Bundle) -> None:
     assert plan_for(bundle, Tuning.OFF) == Plan(1, 0, 16)
     assert tuner.calls == 0
-    assert not (bundle.directory.parent / plans.FOLDER).exists()
+    assert not (bundle.directory.parent / caches.FOLDER).exists()
 
 
 def test_beside_a_repository_that_cannot_be_written_the_user_s_cache_remembers(
     tuner: Tuner, bundle: Bundle, tmp_path: Path
 ) -> None:
     # A file in the folder's place: it stops the superuser too.
-    (bundle.directory.parent / plans.FOLDER).write_text("")
+    (bundle.directory.parent / caches.FOLDER).write_text("")
     assert plan_for(bundle) == plan_for(bundle)
     assert tuner.calls == 1
     assert len(list((tmp_path / "cache" / "seewhy" / "plans").iterdir())) == 1
@@ -95,7 +95,7 @@ def test_beside_a_repository_that_cannot_be_written_the_user_s_cache_remembers(
 def test_where_nothing_can_be_written_the_log_says_so(
     tuner: Tuner, bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (bundle.directory.parent / plans.FOLDER).write_text("")
+    (bundle.directory.parent / caches.FOLDER).write_text("")
     (tmp_path / "cache").write_text("")
     assert plan_for(bundle) == Plan(1, 1, 1)
     assert "will be measured at the next start" in caplog.text
@@ -108,7 +108,7 @@ def test_a_broken_plan_is_measured_again(
     tuner: Tuner, bundle: Bundle, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
     plan_for(bundle)
-    (path,) = (bundle.directory.parent / plans.FOLDER).iterdir()
+    (path,) = (bundle.directory.parent / caches.FOLDER).iterdir()
     path.write_text(text)
     assert plan_for(bundle) == Plan(2, 1, 1)
     assert "cannot be read" in caplog.text
