@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,9 @@ from service.runtime import caches, hardware
 from service.runtime.providers import Device, Provider, library
 
 logger = logging.getLogger(__name__)
+
+TF32 = "NVIDIA_TF32_OVERRIDE"
+"""With 0, NVIDIA's libraries do not round to TensorFloat-32; TensorRT knows no other way here."""
 
 
 def tensorrt_version() -> int:
@@ -59,6 +63,7 @@ def remembering(
         "device": name(device),
         "onnxruntime": onnxruntime.__version__,
         "tensorrt": version(),
+        "tf32": os.environ.get(TF32),
     }
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     for root in caches.folders(bundle):

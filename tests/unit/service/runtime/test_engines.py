@@ -99,6 +99,15 @@ def test_another_onnxruntime_has_them_built_again(
     assert folder(remembering(TENSORRT, bundle)) != before
 
 
+def test_engines_that_round_are_none_for_a_start_that_does_not(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(engines.TF32, raising=False)
+    before = folder(remembering(TENSORRT, bundle))
+    monkeypatch.setenv(engines.TF32, "0")
+    assert folder(remembering(TENSORRT, bundle)) != before
+
+
 def test_beside_a_repository_that_cannot_be_written_the_user_s_cache_keeps_them(
     bundle: Bundle, tmp_path: Path
 ) -> None:
