@@ -1,8 +1,7 @@
 """Whether training the network pays: what it leaves, beside the best probe."""
 
 import copy
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,26 +24,28 @@ class Tuning:
     """What training the network came to.
 
     `training` is what it learned from, of `partition`; `probe` is the score on the same
-    validation images of the best probe, fitted on the same others. `gain` is the 95% interval of
-    what the network is better by, paired by image, in the unit of the metric.
+    validation images of the best probe, fitted on the same others. `gains` are the 95% intervals
+    of what the network is better by, paired by image, in the run's metric and in accuracy.
     """
 
     history: History
     training: Examples
     partition: Partition
     probe: Score
-    gain: tuple[float, float]
+    gains: Mapping[Metric, tuple[float, float]]
 
     @property
     def better(self) -> bool:
-        """Whether the outcome beats the probe beyond doubt, and is right at least as often.
+        """Whether the outcome beats the probe, beyond doubt by the metric or by accuracy.
 
         A few validation images that happen to suit it are no reason to serve a network that has
-        learned from fewer images than the probe.
+        learned from fewer images than the probe. By log loss it has to be right as often, too.
         """
-        no_worse = self.history.score.accuracy >= self.probe.accuracy
-        by_balance = self.history.metric is Metric.BALANCED_ACCURACY
-        return not self.idle and self.gain[0] > 0 and (no_worse or by_balance)
+        found, metric = self.history.score, self.history.metric
+        beyond_doubt = any(low > 0 for low, _ in self.gains.values())
+        no_worse = metric is not Metric.LOG_LOSS or found.accuracy >= self.probe.accuracy
+        beaten = found.by(metric) > self.probe.by(metric)
+        return not self.idle and beaten and no_worse and beyond_doubt
 
     @property
     def idle(self) -> bool:
@@ -57,11 +58,13 @@ class Tuning:
         if self.idle:
             return "No epoch of training made the network better: the probe is published."
         published = "the trained network" if self.better else "the probe"
-        low, high = self.gain
+        gains = " and ".join(
+            f"by {metric} {low:.3f} to {high:.3f}" for metric, (low, high) in self.gains.items()
+        )
         return (
             f"On {len(self.partition.validation)} validation images the trained network has "
-            f"{self.history.score}; the probe {self.probe}. By {self.history.metric} it is better "
-            f"by {low:.3f} to {high:.3f} (95% interval): {published} is published."
+            f"{self.history.score}; the probe {self.probe}. It is better {gains} "
+            f"(95% intervals): {published} is published."
         )
 
 
@@ -102,22 +105,24 @@ def tune(
     answers = fitted[probes[0].classifier].logits(embedding[partition.validation])
     tuning = Tuning(
         history, training, partition, score(answers, validation.labels),
-        _gain(network, validation, answers, recipe.metric),
+        _gains(network, validation, answers, recipe.metric),
     )  # fmt: skip
     if not tuning.better:
         network.module.load_state_dict(untouched)
     return tuning
 
 
-def _gain(
+def _gains(
     network: Instrumented,
     validation: Examples,
     answers: npt.NDArray[np.floating],
     metric: Metric,
-) -> tuple[float, float]:
+) -> dict[Metric, tuple[float, float]]:
     """By how much a network is better than the probe with these answers."""
-    found = features.logits(network, validation.crops)
+    found, labels = features.logits(network, validation.crops), validation.labels
     if not np.isfinite(found).all():
-        return -math.inf, -math.inf
-    labels = validation.labels
-    return mean_interval(shares(found, labels, metric) - shares(answers, labels, metric))
+        return {}
+    return {
+        each: mean_interval(shares(found, labels, each) - shares(answers, labels, each))
+        for each in (metric, Metric.ACCURACY)
+    }

@@ -235,7 +235,7 @@ def _connected(address: str | None) -> Iterator[Any]:
         ray.init(
             address,
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
             include_dashboard=None if address else False,
         )
         yield ray

@@ -37,7 +37,7 @@ from training.train import Trained, train
 
 CLASSES = 4
 PROBE = Recipe(strategy=Strategy.PROBE)
-FINETUNE = Recipe(strategy=Strategy.FINETUNE, epochs=12, rate=3e-3)
+FINETUNE = Recipe(strategy=Strategy.FINETUNE, epochs=20, rate=3e-3)
 IMAGES = 240
 
 

@@ -30,7 +30,7 @@ def shown(examples: Examples, sweep: Sweep | None) -> Lesson:
     history = History(Metric.LOG_LOSS, tuple(epochs), sweep)
     tuning = Tuning(
         history, examples, Partition(*np.split(np.arange(10), [4, 8])), Score(0.6, 0.7, 0.7),
-        gain=(0.1, 0.3),
+        {Metric.LOG_LOSS: (0.1, 0.3)},
     )  # fmt: skip
     return lesson(tuning, Recipe(), seed=0)
 
