@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 def plan_for(
     bundle: Bundle, device: Device, effort: Tuning, *, threads: int, max_batch: int
 ) -> Plan:
-    """The remembered plan, or a measured one, which is remembered from then on.
+    """The remembered plan, or a measured one, remembered from then on if nothing disturbed it.
 
     Args:
         bundle: its files are taken to be verified.
@@ -47,9 +47,14 @@ def plan_for(
         for folder in folders:
             if plan := _read(folder / f"{conditions}-{found}.json"):
                 return plan
-    plan = tuning.tune(bundle, device, effort, threads=threads, max_batch=max_batch)
-    _write(folders, f"{conditions}-{effort}.json", plan)
-    return plan
+    tuned = tuning.tune(bundle, device, effort, threads=threads, max_batch=max_batch)
+    if tuned.undisturbed:
+        _write(folders, f"{conditions}-{effort}.json", tuned.plan)
+    else:
+        logger.warning(
+            "the plan is measured again at the next start, for other work took the cores meanwhile"
+        )
+    return tuned.plan
 
 
 def _conditions(bundle: Bundle, device: Device, threads: int, max_batch: int) -> str:

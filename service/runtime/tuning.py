@@ -5,6 +5,7 @@ a GPU it is the other way round. So no plan is taken for granted.
 """
 
 import logging
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 # A larger batch or more sessions must be worth the latency and the memory.
 _WORTHWHILE = 1.05
+
+_UNDISTURBED = 0.9
+"""Share of the time in which a thread that computes without a pause has a core to itself."""
 
 
 class Tuning(StrEnum):
@@ -53,7 +57,15 @@ def standard(device: Device, *, threads: int, max_batch: int) -> Plan:
     return Plan(1, threads if device.provider is Provider.CPU else 1, max_batch)
 
 
-def tune(bundle: Bundle, device: Device, tuning: Tuning, *, threads: int, max_batch: int) -> Plan:
+@dataclass(frozen=True)
+class Tuned:
+    """The plan that was chosen; `undisturbed` says whether other work left the cores to it."""
+
+    plan: Plan
+    undisturbed: bool
+
+
+def tune(bundle: Bundle, device: Device, tuning: Tuning, *, threads: int, max_batch: int) -> Tuned:
     """Measure plans on this device, while it does nothing else, and choose.
 
     Args:
@@ -71,10 +83,12 @@ def tune(bundle: Bundle, device: Device, tuning: Tuning, *, threads: int, max_ba
     for sessions, each in layouts(device, cores=hardware.cores(), threads=threads):
         runners = _open(bundle, device, sessions, each, sizes)
         plans |= {Plan(sessions, each, batch): runners for batch in sizes}
-    rates = measure(plans, bundle.manifest.preprocessing.crop, _EFFORTS[tuning])
-    chosen = choose(rates)
-    logger.info("%s on %s: chose %s, %.0f images/s", bundle, device.provider, chosen, rates[chosen])
-    return chosen
+    found = measure(plans, bundle.manifest.preprocessing.crop, _EFFORTS[tuning])
+    chosen = choose(found.rates)
+    rate = found.rates[chosen]
+    logger.info("%s on %s: chose %s, %.0f images/s", bundle, device.provider, chosen, rate)
+    on_cpu = device.provider is Provider.CPU
+    return Tuned(chosen, not on_cpu or found.share >= _UNDISTURBED)
 
 
 def choose(rates: Mapping[Plan, float]) -> Plan:
@@ -90,12 +104,22 @@ def choose(rates: Mapping[Plan, float]) -> Plan:
     return min(good, key=lambda plan: (plan.batch, -rates[plan]))
 
 
-def measure(
-    plans: Mapping[Plan, Sequence[Runner]], size: tuple[int, int], effort: Effort
-) -> dict[Plan, float]:
+@dataclass(frozen=True)
+class Measured:
     """Images a second of each plan: its best round, for what disturbs it only slows it down.
 
-    Every round runs all plans, so that a disturbance does not decide between them.
+    `share` is the median share of the time in which the thread of a session that has no other
+    computed; 1 where there is no such session.
+    """
+
+    rates: Mapping[Plan, float]
+    share: float
+
+
+def measure(
+    plans: Mapping[Plan, Sequence[Runner]], size: tuple[int, int], effort: Effort
+) -> Measured:
+    """Run plans, all of them in every round, so that a disturbance does not decide between them.
 
     Args:
         plans: each with a runner of `model.onnx` for each of its sessions.
@@ -105,23 +129,26 @@ def measure(
     most = max(plan.batch for plan in plans)
     pixels = np.random.default_rng(0).integers(0, 256, (most, *size, 3), dtype=np.uint8)
     rates = dict.fromkeys(plans, 0.0)
+    shares: list[float] = []
     with ThreadPoolExecutor(max(plan.sessions for plan in plans)) as threads:
         for _ in range(effort.rounds):
             for plan, runners in plans.items():
                 repeat = partial(_repeat, {"image": pixels[: plan.batch]}, effort.seconds)
                 started = time.perf_counter()
-                images = plan.batch * sum(threads.map(repeat, runners))
+                runs, computing = zip(*threads.map(repeat, runners), strict=True)
+                images = plan.batch * sum(runs)
                 rates[plan] = max(rates[plan], images / (time.perf_counter() - started))
-    return rates
+                shares += computing if plan.threads == 1 else ()
+    return Measured(rates, statistics.median(shares) if shares else 1.0)
 
 
-def _repeat(feeds: Arrays, seconds: float, runner: Runner) -> int:
-    """Run again and again for so long; how often that was."""
-    end, runs = time.perf_counter() + seconds, 0
-    while time.perf_counter() < end:
+def _repeat(feeds: Arrays, seconds: float, runner: Runner) -> tuple[int, float]:
+    """Run again and again for so long; how often, and the share of it that this thread computed."""
+    began, computed, runs = time.perf_counter(), time.thread_time(), 0
+    while time.perf_counter() < began + seconds:
         runner.run(feeds)
         runs += 1
-    return runs
+    return runs, (time.thread_time() - computed) / (time.perf_counter() - began)
 
 
 def _open(

@@ -9,7 +9,7 @@ from models.repository import Repository
 from service.core.plan import Plan
 from service.runtime import caches, plans, tuning
 from service.runtime.providers import Provider, choose
-from service.runtime.tuning import Tuning
+from service.runtime.tuning import Tuned, Tuning
 
 CPU = choose(Provider.CPU)
 
@@ -19,10 +19,11 @@ class Tuner:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.undisturbed = True
 
-    def __call__(self, *_: object, **__: object) -> Plan:
+    def __call__(self, *_: object, **__: object) -> Tuned:
         self.calls += 1
-        return Plan(self.calls, 1, 1)
+        return Tuned(Plan(self.calls, 1, 1), self.undisturbed)
 
 
 @pytest.fixture
@@ -46,6 +47,16 @@ def plan_for(bundle: Bundle, effort: Tuning = Tuning.QUICK, max_batch: int = 16)
 def test_a_plan_is_measured_once(tuner: Tuner, bundle: Bundle) -> None:
     assert plan_for(bundle) == plan_for(bundle) == Plan(1, 1, 1)
     assert tuner.calls == 1
+
+
+def test_a_plan_that_other_work_disturbed_is_measured_again(
+    tuner: Tuner, bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    tuner.undisturbed = False
+    assert plan_for(bundle) == Plan(1, 1, 1)
+    assert "measured again at the next start" in caplog.text
+    tuner.undisturbed = True
+    assert plan_for(bundle) == plan_for(bundle) == Plan(2, 1, 1)
 
 
 def test_plans_are_no_part_of_the_repository(tuner: Tuner, bundle: Bundle) -> None:

@@ -47,7 +47,7 @@ def test_of_equal_batches_the_quickest_plan_is_taken() -> None:
 def test_where_batches_cost_no_more_than_single_images_batches_are_chosen() -> None:
     runner = Sleeper(lambda _: 0.005, one_at_a_time=True)
     plans = {Plan(1, 1, batch): [runner] for batch in (1, 4, 16)}
-    rates = tuning.measure(plans, (8, 6), Effort(2, 0.03))
+    rates = tuning.measure(plans, (8, 6), Effort(2, 0.03)).rates
     assert tuning.choose(rates) == Plan(1, 1, 16)
     assert rates[Plan(1, 1, 16)] == pytest.approx(16 / 0.005, rel=0.5)
     assert runner.shapes == {(1, 8, 6, 3), (4, 8, 6, 3), (16, 8, 6, 3)}
@@ -56,8 +56,30 @@ def test_where_batches_cost_no_more_than_single_images_batches_are_chosen() -> N
 def test_where_sessions_do_not_hinder_each_other_several_are_chosen() -> None:
     runner = Sleeper(lambda rows: 0.005 * rows**2, one_at_a_time=False)
     plans = {Plan(n, 1, batch): [runner] * n for n in (1, 2) for batch in (1, 4)}
-    rates = tuning.measure(plans, (8, 6), Effort(2, 0.03))
+    rates = tuning.measure(plans, (8, 6), Effort(2, 0.03)).rates
     assert tuning.choose(rates) == Plan(2, 1, 1)
+
+
+class Spinner:
+    """Computes without a pause; waits for others `idle` of the time."""
+
+    def __init__(self, idle: float) -> None:
+        self._idle = idle
+
+    def run(self, _: Arrays, /) -> Arrays:
+        began = time.thread_time()
+        while time.thread_time() < began + 0.002:
+            pass
+        time.sleep(0.002 * self._idle / (1 - self._idle))
+        return {}
+
+
+@pytest.mark.parametrize("idle", [0.5, 0.9])
+def test_the_share_says_how_much_of_the_time_a_session_computed(idle: float) -> None:
+    found = tuning.measure({Plan(1, 1, 1): [Spinner(idle)]}, (8, 6), Effort(5, 0.05))
+    assert found.share <= 1.1 * (1 - idle)
+    several = tuning.measure({Plan(1, 2, 1): [Spinner(idle)]}, (8, 6), Effort(1, 0.01))
+    assert several.share == 1
 
 
 @pytest.mark.parametrize(
@@ -77,7 +99,7 @@ def test_layouts_use_all_cores(
 
 
 def test_a_bundle_is_tuned_within_its_limits(tiny_bundle: Bundle) -> None:
-    plan = tuning.tune(tiny_bundle, CPU, Tuning.QUICK, threads=1, max_batch=3)
+    plan = tuning.tune(tiny_bundle, CPU, Tuning.QUICK, threads=1, max_batch=3).plan
     assert plan.threads == 1
     assert plan.batch in (1, 2, 3)
 
