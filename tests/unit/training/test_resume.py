@@ -50,7 +50,7 @@ def arguments(photos: Path, folder: Path) -> list[str]:
     """Training that takes some seconds and beats its probe."""
     return [
         "train", str(photos), "--output", str(folder / "models"), "--run", str(folder / "run"),
-        "--backbone", "lenet5", "--weights", "none", "--strategy", "finetune", "--epochs", "10",
+        "--backbone", "lenet5", "--weights", "none", "--strategy", "finetune", "--epochs", "20",
         "--rate", "0.003",
     ]  # fmt: skip
 
