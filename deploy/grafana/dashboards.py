@@ -170,7 +170,25 @@ CAPACITY = Dashboard(
             {"cores": f"sum(rate(process_cpu_seconds_total[{RATE}]))"},
             "short",
         ),
-        Panel("Memory", {"resident": "sum(process_resident_memory_bytes)"}, "bytes"),
+        Panel(
+            "Memory, and the limit beyond which idle models are given up",
+            {
+                "resident": "sum(process_resident_memory_bytes)",
+                "limit, 0 for none": "sum(seewhy_memory_limit_bytes)",
+            },
+            "bytes",
+        ),
+        Panel(
+            "Models given up",
+            {"given up": "sum(increase(seewhy_models_given_up_total[1h])) or vector(0)"},
+            "short",
+        ),
+        Panel("Jobs", {"{{state}}": "sum by (state) (seewhy_jobs)"}, "short"),
+        Panel(
+            "Images that jobs scored",
+            {"{{outcome}}": f"sum by (outcome) (rate(seewhy_job_images_total[{RATE}]))"},
+            "ops",
+        ),
         Panel(
             "GPU memory",
             {

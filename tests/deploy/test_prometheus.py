@@ -85,7 +85,7 @@ def service(
     log = tmp_path_factory.mktemp("log") / "predictions.sqlite"
     with start_service(
         repository=str(calibrated_repository), queue_size=2, max_images=2, drift_window=50,
-        prediction_log=str(log),
+        prediction_log=str(log), jobs=str(log.parent / "jobs"),
     ) as address:  # fmt: skip
         yield address
 
