@@ -28,7 +28,7 @@ from training.finetune import Run, finetune
 from training.learn import Learned, learn, read
 from training.learning.balance import resolved
 from training.learning.processes import Processes
-from training.partition import Partition, partition
+from training.partition import divided
 from training.recipe import Recipe, Strategy
 from training.request import Training
 from training.transfer import transferred
@@ -111,7 +111,7 @@ def measured(learned: Learned, seed: int) -> Callable[[Recipe], Outcome]:
         return evaluate(logits, test.labels, names)
 
     linear = Outcome("the linear classifier", judge(features.logits(learned.network, test.crops)))
-    parts = _parts(learned, seed)
+    parts = divided(learned.data, learned.splits[0], seed=seed)
 
     def measure(recipe: Recipe) -> Outcome:
         if recipe.strategy is Strategy.PROBE:
@@ -131,14 +131,6 @@ def measured(learned: Learned, seed: int) -> Callable[[Recipe], Outcome]:
         return Outcome("the trained network", judge(features.logits(network, test.crops)))
 
     return measure
-
-
-def _parts(learned: Learned, seed: int) -> Partition:
-    """As in `seewhy train`."""
-    return partition(
-        learned.data.learning_splits, learned.images.labels, learned.data.learning_groups,
-        learned.splits[0], seed=seed,
-    )  # fmt: skip
 
 
 def conditions(epochs: int, seed: int) -> str:

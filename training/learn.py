@@ -27,7 +27,7 @@ from training.learning.batches import Examples
 from training.learning.optimizers import optimizer_class
 from training.learning.processes import Processes
 from training.learning.progress import Say
-from training.partition import partition
+from training.partition import divided
 from training.probe import Classifier, Fold, Probe
 from training.recipe import Recipe, Strategy
 from training.report.page import Shown
@@ -244,10 +244,7 @@ def _tuned(
 ) -> Tuning:
     identity = f"{request.command}; data {start.data.fingerprint}"
     run = Run(request.seed, request.folder, identity, request.resume, processes, say)
-    parts = partition(
-        start.data.learning_splits, start.images.labels, start.data.learning_groups,
-        start.splits[0], seed=request.seed,
-    )  # fmt: skip
+    parts = divided(start.data, start.splits[0], seed=request.seed)
     say(
         f"the network learns from {len(parts.training)} images, {len(parts.validation)} choose it "
         f"and {len(parts.calibration)} others calibrate it"

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from models.errors import DataError
 from training.data.dataset import Split
+from training.data.preparation import Prepared
 from training.probe import Fold, Labels
 
 Rows = npt.NDArray[np.int64]
@@ -26,6 +27,13 @@ class Partition:
     training: Rows
     validation: Rows
     calibration: Rows
+
+
+def divided(data: Prepared, fold: Fold, *, seed: int) -> Partition:
+    """The `partition` of a data set's images to learn from."""
+    return partition(
+        data.learning_splits, data.learning_labels, data.learning_groups, fold, seed=seed
+    )
 
 
 def partition(

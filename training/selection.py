@@ -20,7 +20,7 @@ from training.layers import Transfer
 from training.learning.balance import resolved
 from training.learning.batches import Examples
 from training.learning.progress import Say
-from training.partition import partition
+from training.partition import divided
 from training.probe import Fold
 from training.recipe import Recipe, Strategy
 from training.score import Score
@@ -155,11 +155,9 @@ def _trained(
     course: _Course, examples: Examples, embedding: npt.NDArray[np.float32], to: str
 ) -> Trained:
     """As `seewhy train` trains by default, but to a given depth."""
-    data, labels = course.data, examples.labels
+    labels = examples.labels
     recipe = resolved(Recipe(strategy=Strategy.FINETUNE, depth=to), labels)
-    parts = partition(
-        data.learning_splits, labels, data.learning_groups, course.splits[0], seed=course.seed
-    )
+    parts = divided(course.data, course.splits[0], seed=course.seed)
     probes = probe.ranked(embedding, labels, course.splits, even=recipe.balance.even)
     tuning = tune(
         course.network(), examples, embedding, probes,

@@ -9,14 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from seewhy.cli.exit_codes import ExitCode
 
@@ -30,17 +29,9 @@ def seewhy(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def photos(noisy_photos: Callable[[int, tuple[int, int]], Path]) -> Path:
     """300 photos that take some milliseconds each, and two that are none."""
-    folder = tmp_path_factory.mktemp("photos")
-    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
-    for number in range(300):
-        png = BytesIO()
-        Image.fromarray(np.roll(noise, number, axis=0)).save(png, "PNG", compress_level=1)
-        (folder / f"{number:03d}.png").write_bytes(png.getvalue())
-    (folder / "100.png").write_bytes(b"no photo")
-    (folder / "200.png").write_bytes(b"")
-    return folder
+    return noisy_photos(300, (200, 300))
 
 
 def score(photos: Path, output: Path, repository: Path) -> list[str]:

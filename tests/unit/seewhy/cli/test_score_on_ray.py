@@ -6,14 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from io import BytesIO
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from seewhy.cli.exit_codes import ExitCode
 
@@ -38,17 +36,9 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def photos(noisy_photos: Callable[[int, tuple[int, int]], Path]) -> Path:
     """600 photos, of which two are none."""
-    folder = tmp_path_factory.mktemp("photos")
-    noise = np.random.default_rng(0).integers(0, 256, (400, 600, 3), dtype=np.uint8)
-    for number in range(600):
-        png = BytesIO()
-        Image.fromarray(np.roll(noise, number, axis=0)).save(png, "PNG", compress_level=1)
-        (folder / f"{number:03d}.png").write_bytes(png.getvalue())
-    (folder / "100.png").write_bytes(b"no photo")
-    (folder / "200.png").write_bytes(b"")
-    return folder
+    return noisy_photos(600, (400, 600))
 
 
 def score(source: object, output: Path, repository: Path, *more: object) -> list[str]:
