@@ -20,30 +20,38 @@ main()
 
 STOPPED = """
 import os
-import signal
 import sys
 
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
 class Heard:
-    # Starts the clock when a line begins so.
-    def __init__(self, file, line):
-        self.file, self.line = file, line
+    # Sends the signal some optimizer steps after a line that begins so.
+    def __init__(self, file, line, steps, number):
+        self.file, self.line, self.steps, self.number = file, line, steps, number
 
     def write(self, text):
+        written = self.file.write(text)
         if text.startswith(self.line):
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0.05)
-        return self.file.write(text)
+            register_optimizer_step_post_hook(self.step)
+            self.send_in_time()
+        return written
+
+    def step(self, *_):
+        self.steps -= 1
+        self.send_in_time()
+
+    def send_in_time(self):
+        if self.steps == 0:
+            os.kill(os.getpid(), self.number)
 
     def __getattr__(self, name):
         return getattr(self.file, name)
 
-line, number = sys.argv.pop(1), int(sys.argv.pop(1))
-signal.signal(signal.SIGVTALRM, lambda *_: os.kill(os.getpid(), number))
-sys.stderr = Heard(sys.stderr, line)
+sys.stderr = Heard(sys.stderr, sys.argv.pop(1), int(sys.argv.pop(1)), int(sys.argv.pop(1)))
 """
-"""Sends itself a signal soon after a line that it says.
+"""Sends itself a signal: however fast the machine, it is in the same work then."""
 
-The clock is the time that it computes: however busy the machine, it is in the same work then.
-"""
+IN_AN_EPOCH = 3  # steps; an epoch has more
 
 
 def arguments(photos: Path, folder: Path) -> list[str]:
@@ -61,9 +69,10 @@ def finished(words: Sequence[str]) -> None:
     assert "the trained network is published" in done.stderr
 
 
-def stopped(words: Sequence[str], after: str, number: int) -> str:
-    """Send a signal soon after a line that begins so; returns what was said until then."""
-    done = ran([sys.executable, "-c", STOPPED + COMMAND, after, str(int(number)), *words])
+def stopped(words: Sequence[str], after: str, steps: int, number: int) -> str:
+    """Send a signal some steps after a line that begins so; returns what was said until then."""
+    stop = (after, str(steps), str(int(number)))
+    done = ran([sys.executable, "-c", STOPPED + COMMAND, *stop, *words])
     code = 130 if number == signal.SIGINT else -number
     assert done.returncode == code, done.stderr
     return done.stderr
@@ -82,10 +91,10 @@ def test_killed_or_interrupted_it_goes_on_to_the_same_weights(parity: Path, tmp_
     finished(whole)
 
     for words, number in ((killed, signal.SIGKILL), (interrupted, signal.SIGINT)):
-        said = stopped(words, "epoch 2 of", number)
+        said = stopped(words, "epoch 2 of", IN_AN_EPOCH, number)
         assert "epoch 3 of" not in said, "it is in the middle of it"
         assert said.endswith(resumable) is (number == signal.SIGINT)
-    trained = stopped([*interrupted, "--resume"], "On 45 validation images", signal.SIGINT)
+    trained = stopped([*interrupted, "--resume"], "On 45 validation images", 0, signal.SIGINT)
     assert trained.endswith(resumable), "so it says until the model is published"
 
     for name, words in (("killed", killed), ("interrupted", interrupted)):
