@@ -1,6 +1,7 @@
 """The application behind uvicorn."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -44,6 +45,9 @@ async def _serve(app: FastAPI, server: uvicorn.Server, listener: socket.socket) 
         # uvicorn raises a signal again after it has obeyed it.
         for obeyed in (signal.SIGINT, signal.SIGTERM):
             signal.signal(obeyed, _ignore)
+        # What is there by now stays. To look through it for garbage stopped all for 50 ms and more.
+        gc.collect()
+        gc.freeze()
         listener.listen()
         host, port, *_ = listener.getsockname()
         logger.info("serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)

@@ -24,7 +24,7 @@ import foolbox
 import httpx
 
 from benchmarks.serving import poisson, servers
-from benchmarks.serving.closed_loop import conditions, load
+from benchmarks.serving.closed_loop import conditions, load, medians
 from benchmarks.serving.servers import HERE
 
 HALF = 0.5
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     paths = sorted(given.photos.rglob("*.jpg"))[:100]
-    print(conditions(paths, given.rounds, given.seconds))
+    print(conditions(paths, medians(given.rounds, given.seconds)))
     with tempfile.TemporaryDirectory(dir=Path("build").absolute()) as folder:
         images = many(paths, Path(folder) / "photos")
         server = servers.seewhy(

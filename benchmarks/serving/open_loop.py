@@ -17,7 +17,7 @@ from pathlib import Path
 import foolbox
 
 from benchmarks.serving import poisson, servers
-from benchmarks.serving.closed_loop import conditions, load
+from benchmarks.serving.closed_loop import conditions, load, medians
 from benchmarks.serving.servers import Server
 
 SHARES = (0.5, 0.8, 1.0, 1.5, 3.0)
@@ -37,7 +37,7 @@ def main() -> None:
     timeout = {"SEEWHY_TIMEOUT_MS": str(round(1000 * DEADLINE_SECONDS))}
     peers = [peer for peer in servers.peers(given.environments) if peer.body == "raw"]
     compared = [servers.seewhy(timeout), *peers]
-    print(conditions(paths, given.rounds, given.seconds))
+    print(conditions(paths, medians(given.rounds, given.seconds)))
     rows: Rows = defaultdict(list)
     for number in range(given.rounds):
         for server in compared:

@@ -22,6 +22,7 @@ ROOT = HERE.parents[1]
 BUNDLE = ROOT / "models/zoo/efficientnet_lite0/1"
 MODEL = BUNDLE / "model.onnx"
 
+START_SECONDS = 120
 PATIENCE_SECONDS = 10
 
 Processes = dict[int, list[str]]
@@ -126,24 +127,26 @@ def _free_port() -> int:
 
 
 def _wait(url: str, body: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with {process.returncode}")
-        if _classifies(url, body):
-            return
-        time.sleep(0.1)
+    end = time.monotonic() + START_SECONDS
+    with httpx.Client() as client:
+        while time.monotonic() < end:
+            if process.poll() is not None:
+                raise RuntimeError(f"the server ended with {process.returncode}")
+            if _classifies(client, url, body):
+                return
+            time.sleep(0.01)
     raise TimeoutError("the server does not answer")
 
 
-def _classifies(url: str, body: str) -> bool:
+def _classifies(client: httpx.Client, url: str, body: str) -> bool:
     """Whether it does; some answer before their models are there."""
     encoded = BytesIO()
     Image.new("RGB", (256, 256)).save(encoded, "JPEG")
     photo = encoded.getvalue()
     try:
         if body == "form":
-            return httpx.post(url, files={"images": photo}).is_success
-        return httpx.post(url, content=photo, headers={"Content-Type": "image/jpeg"}).is_success
+            return client.post(url, files={"images": photo}).is_success
+        return client.post(url, content=photo, headers={"Content-Type": "image/jpeg"}).is_success
     except httpx.TransportError:
         return False
 

@@ -3,6 +3,9 @@
 While the sessions run, the next batch gathers. An idle session starts at once: waiting for
 company is only worth it while the device is busy.
 
+A session in reserve starts only once so much waits that the wait, not its own time, is what a
+request takes: it fills the moments in which the others cannot use their cores.
+
 The sessions may be on several devices. Each takes work when it is done with its last, so the
 least loaded device gets the next batch, and one that is slower gets fewer.
 """
@@ -12,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 
 import numpy as np
 
@@ -55,6 +58,7 @@ class BatchQueue:
         name: str,
         max_batch: int,
         capacity: int,
+        reserve: Sequence[Runner] = (),
         background: bool = False,
         report: Callable[[BatchReport], None] = _no_report,
     ) -> None:
@@ -66,6 +70,7 @@ class BatchQueue:
             name: of the queue and its threads, for messages.
             max_batch: most rows run at once; one request of more rows is run by itself.
             capacity: most rows let in and not yet answered.
+            reserve: sessions that take work only while more rows wait than there are `runners`.
             background: give way to the threads of queues that are not in the background.
             report: called after each batch, in an inference thread.
         """
@@ -75,11 +80,15 @@ class BatchQueue:
         self._limit = BatchLimit(max_batch)
         self._backlog = Backlog(name, capacity=capacity)
         self._line = Line()
-        self._changed = Condition()
+        lock = Lock()
+        self._changed, self._crowded = Condition(lock), Condition(lock)
+        self._crowd = len(runners) + 1
         self._closed = False
         self._idle = 0
+        work = [(runner, self._next_batch) for runner in runners]
+        work += [(runner, self._next_batch_of_crowd) for runner in reserve]
         self._threads = [
-            Thread(target=self._work, args=(runner,), name=name, daemon=True) for runner in runners
+            Thread(target=self._work, args=each, name=name, daemon=True) for each in work
         ]
         for thread in self._threads:
             thread.start()
@@ -137,6 +146,8 @@ class BatchQueue:
                 raise NotReady(f"{self._name} is shutting down")
             self._line.push(request)
             self._changed.notify()
+            if self._line.rows >= self._crowd:
+                self._crowded.notify()
         return request.answer
 
     def as_runner(self, demand: Demand | None = None) -> Runner:
@@ -148,13 +159,14 @@ class BatchQueue:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            self._crowded.notify_all()
         for thread in self._threads:
             thread.join()
 
-    def _work(self, runner: Runner) -> None:
+    def _work(self, runner: Runner, next_batch: Callable[[], list[Request]]) -> None:
         if self._background:
             yield_to_others()
-        while batch := self._next_batch():
+        while batch := next_batch():
             self._answer(runner, batch)
 
     def _next_batch(self) -> list[Request]:
@@ -172,6 +184,18 @@ class BatchQueue:
                 batch, useless = self._line.take(min(share, self._limit.rows))
                 self._backlog.leave(useless, done=False)
             self._idle -= 1
+        return batch
+
+    def _next_batch_of_crowd(self) -> list[Request]:
+        """The same, but only of a crowd; what is left when the queue is closed is not one's own."""
+        batch: list[Request] = []
+        with self._crowded:
+            while not batch:
+                self._crowded.wait_for(lambda: self._closed or self._line.rows >= self._crowd)
+                if self._closed:
+                    break
+                batch, useless = self._line.take(self._limit.rows)
+                self._backlog.leave(useless, done=False)
         return batch
 
     def _answer(self, runner: Runner, batch: Sequence[Request]) -> None:

@@ -114,7 +114,10 @@ class ServedModel:
         # A session of one thread has none of its own: its callers run it, all at once.
         loaded = 1 if plan.threads == 1 else plan.sessions
         runners = [run for _ in range(loaded) for run in self._open(Graph.MODEL)]
-        self.classifier = self._start_queue(runners * (plan.sessions // loaded), Graph.MODEL)
+        runners *= plan.sessions // loaded
+        # While such a caller waits for the interpreter, its core has nothing to do.
+        reserve = runners if plan.threads == 1 and plan.batch == 1 else []
+        self.classifier = self._start_queue(runners, Graph.MODEL, reserve)
         self.load_seconds = time.perf_counter() - started
         self._later = [graph for graph in _FOLLOWING if graph in bundle.manifest.graphs]
         for graph in self._later:
@@ -239,12 +242,15 @@ class ServedModel:
         for queue in self._queues.values():
             queue.close()
 
-    def _start_queue(self, runners: Sequence[Runner], graph: Graph) -> BatchQueue:
+    def _start_queue(
+        self, runners: Sequence[Runner], graph: Graph, reserve: Sequence[Runner] = ()
+    ) -> BatchQueue:
         queue = BatchQueue(
             runners,
             name=f"{self.bundle.manifest.name} {graph}",
             max_batch=self.plan.batch,
             capacity=self._capacity,
+            reserve=reserve,
             background=graph is not Graph.MODEL,
             report=lambda batch: self._report(graph, batch),
         )

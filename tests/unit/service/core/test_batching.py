@@ -180,6 +180,36 @@ def test_several_sessions_run_at_once() -> None:
     queue.close()
 
 
+def test_a_session_in_reserve_takes_work_of_a_crowd_alone(runner: Doubler) -> None:
+    reserve = Doubler(gated=True)
+    queue = BatchQueue([runner], name="test", max_batch=1, capacity=8, reserve=[reserve])
+    running = submit(queue, 0)
+    assert runner.begun.acquire(timeout=SECONDS)
+    waiting = [submit(queue, 1)]
+    assert not reserve.begun.acquire(timeout=0.1), "one waits, and there is one session"
+    waiting.append(submit(queue, 2))
+    assert reserve.begun.acquire(timeout=SECONDS)
+    assert reserve.batches == [[1]]
+    reserve.go.release()
+    assert waiting[0].result(SECONDS).outputs["y"].tolist() == [2]
+    runner.go.release(2)
+    assert [each.result(SECONDS).outputs["y"].item() for each in (running, waiting[1])] == [0, 4]
+    assert runner.batches == [[0], [2]]
+    queue.close()
+
+
+def test_closing_a_queue_leaves_what_waits_to_the_sessions(runner: Doubler) -> None:
+    reserve = Doubler(gated=True)
+    queue = BatchQueue([runner], name="test", max_batch=1, capacity=8, reserve=[reserve])
+    answers = [submit(queue, number) for number in range(6)]
+    assert runner.begun.acquire(timeout=SECONDS)
+    assert reserve.begun.acquire(timeout=SECONDS)
+    for gated in (runner, reserve):
+        gated.go.release(6)
+    queue.close()
+    assert [answer.result(0).outputs["y"].item() for answer in answers] == [0, 2, 4, 6, 8, 10]
+
+
 def test_the_most_urgent_go_first(runner: Doubler, queue: BatchQueue) -> None:
     now = time.perf_counter()
     submit(queue, 0)
