@@ -3,12 +3,14 @@
     python -m benchmarks.serving.closed_loop [--photos FOLDER] [--environments FOLDER]
 
 needs wrk, and Java 17 for TorchServe. Every round measures the limit and every server once, so that
-what else the machine does hits all alike; the medians of the rounds are printed as Markdown.
+what else the machine does hits all alike; the medians of the rounds are printed as Markdown. A
+server's share of the limit is that of what the load generator's own work leaves of it.
 """
 
 import argparse
 import json
 import platform
+import resource
 import statistics
 import subprocess
 from collections import defaultdict
@@ -55,7 +57,7 @@ def run(
         limits.append(limit.measure(photos, seconds))
         for server in compared:
             for connections, found in measure(server, CONNECTIONS, seconds, paths).items():
-                found["share"] = found["rate"] / limits[-1].rate
+                found["share"] = found["rate"] / limits[-1].beside(found["generator"])
                 rows[server.name, connections].append(found)
     return limits, rows
 
@@ -83,12 +85,19 @@ def measure(
 def load(
     url: str, body: str, connections: int, seconds: int, paths: Sequence[Path]
 ) -> dict[str, float]:
-    """Have wrk send requests; what it found."""
+    """Have wrk send requests; what it found, and its own processor time, in ms a request."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(HERE / "photos.lua"), url, "--", body, *map(str, paths)]
+    before = _children_seconds()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    used = _children_seconds() - before
+    return {**found, "generator": 1000 * used / max(1.0, found["requests"])}
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def report(limits: Sequence[limit.Limit], rows: Rows) -> None:
@@ -96,7 +105,11 @@ def report(limits: Sequence[limit.Limit], rows: Rows) -> None:
     rate = statistics.median(found.rate for found in limits)
     alone = statistics.median(found.alone for found in limits)
     cpu = statistics.median(found.cpu for found in limits)
-    print(f"The limit: {rate:.0f} photos/s, {cpu:.1f} ms of CPU each; alone {alone:.1f} ms.\n")
+    wrk = statistics.median(row["generator"] for found in rows.values() for row in found)
+    print(
+        f"The limit: {rate:.0f} photos/s, {cpu:.1f} ms of CPU each; alone {alone:.1f} ms. "
+        f"The load generator takes {wrk:.2f} ms of CPU a request.\n"
+    )
     print("| server | connections | photos/s | of the limit | p50 ms | p95 | p99 | CPU ms | MB |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for (name, connections), found in rows.items():

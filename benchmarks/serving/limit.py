@@ -33,6 +33,10 @@ class Limit:
     alone: float
     cpu: float
 
+    def beside(self, other: float) -> float:
+        """The rate where other work takes so many milliseconds of processor time a photo."""
+        return 1 / (1 / self.rate + other / 1000 / (os.cpu_count() or 1))
+
 
 def measure(photos: Sequence[bytes], seconds: float) -> Limit:
     """Measure both, each for so many seconds."""
