@@ -2,8 +2,8 @@
 
     python -m benchmarks.serving.precisions CALIBRATION LABELLED [--environments FOLDER]
 
-int8 takes its ranges from the photos under CALIBRATION; accuracy is that on LABELLED, whose
-folders bear the indices of their classes and which shares no photo with it. Every round serves
+int8 takes its ranges from the photos in the folders of CALIBRATION; accuracy is that on LABELLED,
+whose folders bear the indices of their classes and which shares no photo with it. Every round serves
 each precision, and two peers that serve the fp32 file; the medians of the rounds are printed as
 Markdown. Needs wrk.
 """
@@ -24,6 +24,7 @@ from benchmarks.serving import servers
 from benchmarks.serving.closed_loop import conditions, measure, medians
 from benchmarks.serving.servers import BUNDLE, Server
 from models import bundle as bundles
+from models import folder as photos
 from models.bundle import Bundle
 from models.manifest import Graph, Precision
 from models.preprocess import preprocess
@@ -141,9 +142,8 @@ def speed(compared: Sequence[Server], paths: Sequence[Path], rounds: int, second
 
 
 def images(folder: Path) -> list[Path]:
-    """The JPEGs under a folder, also under those that it links to."""
-    found = [each for child in sorted(folder.iterdir()) for each in sorted(child.rglob("*.jp*g"))]
-    return [*sorted(folder.glob("*.jp*g")), *found]
+    """The images in the folders of a folder, which may be links."""
+    return [path for child in sorted(folder.iterdir()) for path in photos.images(child)]
 
 
 def crops_of(paths: Sequence[Path]) -> Crops:
