@@ -3,9 +3,9 @@
     python -m benchmarks.serving.precisions CALIBRATION LABELLED [--environments FOLDER]
 
 int8 takes its ranges from the photos in the folders of CALIBRATION; accuracy is that on LABELLED,
-whose folders bear the indices of their classes and which shares no photo with it. Every round serves
-each precision, and two peers that serve the fp32 file; the medians of the rounds are printed as
-Markdown. Needs wrk.
+whose folders bear the indices of their classes and which shares no photo with it. Every round
+serves each precision, and two peers that serve the fp32 file; the medians of the rounds are printed
+as Markdown. Needs wrk.
 """
 
 import argparse
