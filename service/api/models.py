@@ -11,6 +11,7 @@ from service.api.documentation import PROBLEMS
 from service.api.schemas.images import VersionQuery
 from service.api.schemas.models import ModelDetails, ModelList
 from service.core.catalogue import Catalogue
+from service.core.saliency.methods import METHODS, possible
 
 router = APIRouter(tags=["models"])
 
@@ -29,7 +30,11 @@ def show_model(
     """A model and the manifest of one of its versions, the current one by default."""
     catalogue = parts.of(request).catalogue
     manifest = catalogue.repository.open(name, asked.version).manifest
-    return {**summary(catalogue, name), "manifest": manifest.model_dump(mode="json")}
+    return {
+        **summary(catalogue, name),
+        "methods": {method: METHODS[method].parameters for method in possible(manifest)},
+        "manifest": manifest.model_dump(mode="json"),
+    }
 
 
 def summary(catalogue: Catalogue, name: str) -> dict[str, Any]:

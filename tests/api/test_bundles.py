@@ -72,12 +72,14 @@ def test_a_bundle_without_gradients_says_what_is_possible(
     with client_of(tmp_path, tiny_bundle, graphs=only_forward, default_explanation=None) as client:
         named = client.post("/explain?method=gradcam", content=red_left)
         unnamed = client.post("/explain", content=red_left)
+        shown = client.get("/models/tiny")
         classified = client.post("/classify", content=red_left)
     for response in (named, unnamed):
         assert response.status_code == 422
         assert response.json()["title"] == "Unsupported"
         assert "possible methods: none" in response.json()["detail"]
     assert classified.status_code == 200
+    assert shown.json()["methods"] == {}
 
 
 def client_of_a(root: Path) -> TestClient:

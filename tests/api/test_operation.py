@@ -75,6 +75,23 @@ def test_a_model_is_shown_with_its_manifest(client: TestClient, tiny_repository:
     assert answer["manifest"] == manifest.model_dump(mode="json")
 
 
+def test_a_model_is_shown_with_the_parameters_that_explain_takes(
+    client: TestClient, red_left: bytes
+) -> None:
+    given = {
+        "signed": "true", "samples": 1, "sigma": 0.1, "steps": 1, "baseline": "grey",
+        "channels": 1, "window": 16, "stride": 16, "masks": 1, "seed": 1,
+    }  # fmt: skip
+    methods = client.get("/models/tiny").json()["methods"]
+    assert {parameter for taken in methods.values() for parameter in taken} == given.keys()
+    for method, taken in methods.items():
+        asked = {"method": method, **{name: given[name] for name in taken}}
+        assert client.post("/explain", params=asked, content=red_left).status_code == 200
+        for name in given.keys() - set(taken):
+            asked = {"method": method, name: given[name]}
+            assert client.post("/explain", params=asked, content=red_left).status_code == 422
+
+
 def test_requests_are_counted_by_route_model_and_outcome(
     client: TestClient, red_left: bytes
 ) -> None:

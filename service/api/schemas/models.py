@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.manifest import MethodName
+
 
 class PromotionQuery(BaseModel):
     """How long a version is promoted for."""
@@ -41,6 +43,11 @@ class ModelList(BaseModel):
 
 
 class ModelDetails(ModelSummary):
-    """A model, and the manifest of one of its versions."""
+    """A model, with the manifest of one of its versions, and how that can be explained."""
 
+    methods: dict[MethodName, list[str]] = Field(
+        description="the saliency methods of `/explain` that are possible, and the parameters "
+        "that each takes",
+        examples=[{"gradcam": [], "rise": ["masks", "seed", "signed"]}],
+    )
     manifest: dict[str, Any]
