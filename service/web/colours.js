@@ -1,4 +1,4 @@
-/** The colour map of heat maps. */
+/** The colour maps of heat maps. */
 
 const OKLAB_TO_LMS = [
   [1, 0.3963377774, 0.2158037573],
@@ -19,14 +19,23 @@ const LMS_TO_RGB = [
  * @returns {number[][]}
  */
 export function colours() {
-  return Array.from({ length: 256 }, (_, step) => colour(step / 255));
+  return palette((position) => 285 + 185 * position);
 }
 
-function colour(position) {
+/** The same from near black over blue to a pale green: for what speaks against a class. */
+export function coldColours() {
+  return palette((position) => 285 - 130 * position);
+}
+
+function palette(hue) {
+  return Array.from({ length: 256 }, (_, step) => colour(step / 255, hue(step / 255)));
+}
+
+function colour(position, hue) {
   const lightness = 0.16 + 0.8 * position;
   const chroma = 0.03 + 0.13 * Math.max(0, Math.sin(Math.PI * position ** 0.9)) ** 0.8;
-  const hue = ((285 + 185 * position) * Math.PI) / 180;
-  const lab = [lightness, chroma * Math.cos(hue), chroma * Math.sin(hue)];
+  const turned = (hue * Math.PI) / 180;
+  const lab = [lightness, chroma * Math.cos(turned), chroma * Math.sin(turned)];
   const lms = times(OKLAB_TO_LMS, lab).map((value) => value ** 3);
   return times(LMS_TO_RGB, lms).map(encoded);
 }

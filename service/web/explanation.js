@@ -5,27 +5,42 @@ import { cropBox } from "./crop.js";
 import { byId, element } from "./element.js";
 import { drawHeat, drawScale } from "./heatmap.js";
 import { fill } from "./outcome.js";
+import { changedParameters, showParameters } from "./parameters.js";
 import { methodName, percent, shortly } from "./words.js";
 
 let latest = new AbortController();
+let prepared = null;
 
-/** Offer the methods; `ask()` is called when another method or class is chosen. */
-export function setUpExplanation({ methods, against }, ask) {
-  const own = element("option", { value: "" }, "The model's own");
-  const others = methods.map((method) => element("option", { value: method }, methodName(method)));
-  byId("method").replaceChildren(own, ...others);
-  byId("against-field").hidden = !against;
-  drawScale(byId("scale"));
-  for (const id of ["method", "target", "against"]) byId(id).addEventListener("change", ask);
+/** `ask()` is called when another method, parameter or class is chosen. */
+export function setUpExplanation({ options }, ask) {
+  byId("against-field").hidden = !("against" in options);
+  byId("why-form").addEventListener("change", ask);
   byId("why-form").addEventListener("submit", (event) => event.preventDefault());
   byId("opacity").addEventListener("input", applyOpacity);
   applyOpacity();
 }
 
-/** Let classes be chosen by these names. */
-export function offerLabels(labels) {
-  const options = labels.map((label) => element("option", { value: label }));
-  byId("labels").replaceChildren(...options);
+/** Offer the methods and classes of the model that is asked, and the parameters of a method. */
+export function prepareExplanation({ manifest, methods }, { options }) {
+  if (manifest === prepared) return; // what was chosen is kept for the next photo
+  prepared = manifest;
+  const classes = manifest.labels.map((label) => element("option", { value: label }));
+  byId("labels").replaceChildren(...classes);
+  const chosen = byId("method").value;
+  offerMethods(Object.keys(methods), manifest.default_explanation);
+  if (chosen in methods) byId("method").value = chosen;
+  const offerParameters = () => {
+    const method = byId("method").value || manifest.default_explanation;
+    showParameters(byId("parameters"), methods[method] ?? [], options);
+  };
+  byId("method").onchange = offerParameters;
+  offerParameters();
+}
+
+function offerMethods(methods, own) {
+  const named = methods.map((method) => element("option", { value: method }, methodName(method)));
+  if (own !== null) named.unshift(element("option", { value: "" }, `The model's own, ${methodName(own)}`));
+  byId("method").replaceChildren(...named);
 }
 
 /** What is asked, as options of `POST /explain`. */
@@ -35,6 +50,7 @@ export function explainOptions({ model }) {
     method: byId("method").value,
     target: byId("target").value.trim(),
     against: byId("against").value.trim(),
+    ...changedParameters(byId("parameters")),
   };
 }
 
@@ -65,9 +81,12 @@ export function showExplanation(question) {
   });
 }
 
-function draw({ data }, { size, manifest }) {
+function draw({ data, min }, { size, manifest }) {
   showHeat(size !== null);
-  if (size !== null) drawHeat(byId("heat"), data, size, cropBox(size, manifest.preprocessing));
+  if (size === null) return;
+  drawHeat(byId("heat"), data, size, cropBox(size, manifest.preprocessing));
+  drawScale(byId("scale"), { signed: min < 0 });
+  [byId("least").textContent, byId("most").textContent] = min < 0 ? ["against", "for"] : ["no evidence", "much"];
 }
 
 function showHeat(shown) {
@@ -75,19 +94,23 @@ function showHeat(shown) {
   byId("over").hidden = !shown;
 }
 
-function describe({ method, target, against, passes, note }) {
+function describe({ method, target, against, map, passes, completeness_gap: gap, note }) {
   const rather = against ? ` rather than ${shortly(against.label)}` : "";
   const what = element(
     "p",
     {},
-    "The bright parts speak for ",
+    map.min < 0 ? "The warm parts speak for " : "The bright parts speak for ",
     element("strong", {}, shortly(target.label)),
-    ` (${percent(target.probability)})${rather}.`,
+    ` (${percent(target.probability)})${rather}${map.min < 0 ? ", the cold ones against it" : ""}.`,
   );
   const took = passes === 0 ? "no further pass" : `${passes} ${passes === 1 ? "pass" : "passes"}`;
-  const how = `${methodName(method)}, ${took}; the dark frame is what the model does not see`;
+  const how = [
+    `${methodName(method)}, ${took}`,
+    ...(gap === null ? [] : [`its sum misses the score by ${percent(gap)}`]),
+    "the dark frame is what the model does not see",
+  ];
   const notes = note ? [element("p", { class: "note" }, note)] : [];
-  return [what, ...notes, element("p", { class: "quiet" }, how)];
+  return [what, ...notes, element("p", { class: "quiet" }, how.join("; "))];
 }
 
 function applyOpacity() {

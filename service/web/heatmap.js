@@ -1,16 +1,17 @@
 /** Drawing a saliency map to lie over its photo. */
 
-import { colours } from "./colours.js";
+import { coldColours, colours } from "./colours.js";
 
 const LONGEST = 1024;
 const BRIGHTEST = 0.99;
 
 /**
- * Draw a map. The colours run from its zero to its 99th percentile; what lies outside the
- * crop, which the model did not see, counts as zero.
+ * Draw a map. The colours run from its zero to the 99th percentile of its values without their
+ * sign; what is negative has cold ones. What lies outside the crop, which the model did not see,
+ * counts as zero.
  *
  * @param {HTMLCanvasElement} canvas
- * @param {number[][]} rows - not negative
+ * @param {number[][]} rows
  * @param {[number, number]} size - the photo's width and height
  * @param {number[]} box - left, top, right, bottom of what the map covers, in its pixels
  */
@@ -20,21 +21,21 @@ export function drawHeat(canvas, rows, [width, height], [left, top, right, botto
   canvas.height = Math.max(1, Math.round(scale * height));
   const across = canvas.width / width;
   const down = canvas.height / height;
-  const palette = colours();
   const context = canvas.getContext("2d");
-  context.fillStyle = `rgb(${palette[0].join(" ")})`;
+  context.fillStyle = `rgb(${colours()[0].join(" ")})`;
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = "high";
   context.drawImage(
-    painted(rows, palette),
+    painted(rows),
     left * across, top * down, (right - left) * across, (bottom - top) * down,
   );
 }
 
-/** Draw the colours from zero to the brightest. */
-export function drawScale(canvas) {
-  const row = Float64Array.from({ length: 256 }, (_, step) => step / 255);
-  canvas.getContext("2d").putImageData(pixels([Array.from(row)], colours(), 1), 0, 0);
+/** Draw the colours from zero to the brightest; of a `signed` map from the brightest cold one. */
+export function drawScale(canvas, { signed }) {
+  const row = Array.from({ length: canvas.width }, (_, step) => step / (canvas.width - 1));
+  const values = signed ? row.map((value) => 2 * value - 1) : row;
+  canvas.getContext("2d").putImageData(pixels([values], 1), 0, 0);
 }
 
 /** The number below which a share of the sorted values lies, between two where it must. */
@@ -44,21 +45,22 @@ export function quantile(sorted, share) {
   return below + (place % 1) * (sorted[Math.ceil(place)] - below);
 }
 
-function painted(rows, palette) {
-  const sorted = Float64Array.from(rows.flat()).sort();
+function painted(rows) {
+  const sorted = Float64Array.from(rows.flat(), Math.abs).sort();
   const brightest = quantile(sorted, BRIGHTEST) || sorted.at(-1) || 1;
   const canvas = document.createElement("canvas");
   canvas.width = rows[0].length;
   canvas.height = rows.length;
-  canvas.getContext("2d").putImageData(pixels(rows, palette, brightest), 0, 0);
+  canvas.getContext("2d").putImageData(pixels(rows, brightest), 0, 0);
   return canvas;
 }
 
-function pixels(rows, palette, brightest) {
+function pixels(rows, brightest) {
+  const [warm, cold] = [colours(), coldColours()];
   const image = new ImageData(rows[0].length, rows.length);
   rows.flat().forEach((value, i) => {
-    const step = Math.round(255 * Math.min(1, Math.max(0, value / brightest)));
-    image.data.set([...palette[step], 255], 4 * i);
+    const step = Math.round(255 * Math.min(1, Math.abs(value) / brightest));
+    image.data.set([...(value < 0 ? cold : warm)[step], 255], 4 * i);
   });
   return image;
 }

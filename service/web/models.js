@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { byId, element } from "./element.js";
 
-const manifests = new Map();
+const described = new Map();
 
 /** Offer the models where there are several; `ask()` is called when another is chosen. */
 export async function setUpModels(ask) {
@@ -22,17 +22,19 @@ export function chosenModel() {
 }
 
 /**
- * The manifest of a model's version that answers where none is named.
+ * What the service says of a model's version that answers where none is named.
  *
+ * @returns {Promise<{manifest: object, methods: Object<string, string[]>}>} `methods` of
+ *   explanation, with the parameters that each takes
  * @throws {Problem}
  */
-export async function manifestOf(name) {
-  if (!manifests.has(name)) {
+export async function detailsOf(name) {
+  if (!described.has(name)) {
     const path = `models/${encodeURIComponent(name)}`;
     const current = await get(path);
     const { serving } = current;
     const isServed = serving === null || serving === current.manifest.version;
-    manifests.set(name, (isServed ? current : await get(`${path}?version=${serving}`)).manifest);
+    described.set(name, isServed ? current : await get(`${path}?version=${serving}`));
   }
-  return manifests.get(name);
+  return described.get(name);
 }

@@ -5,21 +5,16 @@ import { get } from "./api.js";
 /**
  * Read the service's OpenAPI document.
  *
- * @returns {Promise<{methods: string[], against: boolean, robustness: boolean, similar: boolean}>}
- *   `methods` of explanation; whether one class can be held against another; whether the
- *   routes of the same names are there
+ * @returns {Promise<{options: Object<string, object>, robustness: boolean, similar: boolean}>}
+ *   the JSON schemas of the `options` of `POST /explain`; whether the routes of the same names
+ *   are there
  */
 export async function offers() {
   const { paths } = await get("openapi.json");
-  const options = paths["/explain"].post.parameters;
+  const options = paths["/explain"].post.parameters.map(({ name, schema }) => [name, schema]);
   return {
-    methods: values(options.find(({ name }) => name === "method").schema),
-    against: options.some(({ name }) => name === "against"),
+    options: Object.fromEntries(options),
     robustness: "/robustness" in paths,
     similar: "/similar" in paths,
   };
-}
-
-function values(schema) {
-  return schema.enum ?? (schema.anyOf ?? []).flatMap(values);
 }

@@ -5,8 +5,8 @@ import { Problem } from "./api.js";
 import { showCurl } from "./curl.js";
 import { byId } from "./element.js";
 import { askForKey } from "./key.js";
-import { explainOptions, offerLabels, setUpExplanation, showExplanation } from "./explanation.js";
-import { chosenModel, manifestOf, setUpModels } from "./models.js";
+import { explainOptions, prepareExplanation, setUpExplanation, showExplanation } from "./explanation.js";
+import { chosenModel, detailsOf, setUpModels } from "./models.js";
 import { offers } from "./offers.js";
 import { watchForPhotos } from "./picker.js";
 import { prepareRobustness, robustnessOptions, setUpRobustness } from "./robustness.js";
@@ -27,15 +27,15 @@ async function ask(photo) {
   try {
     const size = await showPhoto(photo);
     const model = chosenModel();
-    const manifest = await manifestOf(model);
+    const { manifest, methods } = await detailsOf(model);
     if (signal.aborted) return;
-    question = { photo, size, model, manifest, signal };
+    question = { photo, size, model, manifest, methods, signal };
   } catch (error) {
     tell(error);
     return;
   }
   byId("answers").hidden = false;
-  offerLabels(question.manifest.labels);
+  prepareExplanation(question, offered);
   prepareRobustness(question);
   showAnswer(question, chooseTarget);
   showSimilar(question, offered);

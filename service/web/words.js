@@ -29,6 +29,11 @@ export function significant(value) {
   return value >= 1 || value === 0 ? String(Number(value.toFixed(1))) : String(Number(value.toPrecision(2)));
 }
 
+/** A word as a heading has it. */
+export function capitalized(word) {
+  return word[0].toUpperCase() + word.slice(1);
+}
+
 const METHODS = {
   gradient: "Gradient",
   gradient_x_input: "Gradient × input",
@@ -49,4 +54,22 @@ const METHODS = {
 /** A saliency method as its paper writes it. */
 export function methodName(method) {
   return METHODS[method] ?? method;
+}
+
+const PARAMETERS = {
+  signed: "Show what speaks against it too",
+  samples: "Noisy copies",
+  sigma: "Noise, sigma",
+  steps: "Steps",
+  baseline: "From a photo that is",
+  channels: "Channels tried",
+  window: "Window, pixels",
+  stride: "Stride, pixels",
+  masks: "Random masks",
+  seed: "Random seed",
+};
+
+/** A method's parameter in words. */
+export function parameterName(name) {
+  return PARAMETERS[name] ?? name;
 }

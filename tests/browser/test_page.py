@@ -148,13 +148,75 @@ def test_one_class_is_held_against_another(start: Page, red: Path) -> None:
     expect(start.locator("#explained")).to_contain_text("rather than blue")
 
 
-def test_every_method_that_the_service_has_is_offered(start: Page, site: str, red: Path) -> None:
+def test_every_method_that_the_model_can_be_explained_by_is_offered(
+    start: Page, site: str, red: Path
+) -> None:
     pick(start, red)
-    described = httpx.get(f"{site}/openapi.json").json()["paths"]["/explain"]["post"]["parameters"]
-    (schema,) = [each["schema"] for each in described if each["name"] == "method"]
+    possible = httpx.get(f"{site}/models/calibrated").json()["methods"]
     offered = start.locator("#method option").evaluate_all("all => all.map(each => each.value)")
 
-    assert offered == ["", *schema["anyOf"][0]["enum"]]
+    assert offered == ["", *possible]
+    expect(start.locator("#method option").first).to_have_text("The model's own, Grad-CAM")
+
+
+def test_a_method_s_parameters_are_offered_and_asked(start: Page, red: Path) -> None:
+    pick(start, red)
+    expect(start.get_by_role("group", name="Parameters")).to_be_hidden()  # Grad-CAM has none
+    start.locator("#method").select_option("smoothgrad")
+    expect(start.get_by_label("Random seed")).to_have_value("0")
+    start.get_by_label("Noisy copies").fill("3")
+    start.get_by_label("Noisy copies").press("Tab")
+
+    expect(start.locator("#explained")).to_contain_text("SmoothGrad, 3 passes")
+    asked = start.locator(".command code").nth(1)
+    expect(asked).to_contain_text("/explain?model=calibrated&method=smoothgrad&samples=3'")
+    start.get_by_role("button", name="A coffee").click()
+    expect(start.locator("#name")).to_have_text("coffee.jpg")
+    expect(asked).to_contain_text("samples=3'")
+    start.locator("#method").select_option("integrated_gradients")
+    start.get_by_label("From a photo that is").select_option("blurred")
+    expect(asked).to_contain_text("&method=integrated_gradients&baseline=blurred'")
+    expect(start.locator("#explained")).to_contain_text("its sum misses the score by")
+
+
+def test_a_parameter_out_of_its_range_is_told_in_words(
+    start: Page, red: Path, complaints: list[str]
+) -> None:
+    pick(start, red)
+    start.locator("#method").select_option("rise")
+    start.get_by_label("Random masks").fill("9999")
+    start.get_by_label("Random masks").press("Tab")
+
+    alert = start.get_by_role("alert").filter(visible=True)
+    expect(alert).to_contain_text("masks: Input should be less than or equal to 8192")
+    assert all("status of 422" in said for said in complaints)
+    complaints.clear()
+
+
+def test_a_signed_map_is_warm_where_it_speaks_for_a_class_and_cold_where_against_it(
+    start: Page, site: str, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    photo = tmp_path / "noise.png"
+    Image.fromarray(noise).save(photo)  # of the crop's own size
+    pick(start, photo)
+    start.locator("#method").select_option("gradient_x_input")
+    start.get_by_label("Show what speaks against it too").check()
+    start.get_by_label("Class").fill("red")
+    start.get_by_label("Class").press("Tab")
+    expect(start.locator("#explained")).to_contain_text("for red (")
+    expect(start.locator("#explained")).to_contain_text("the cold ones against it")
+    expect(start.locator("#least")).to_have_text("against")
+    url = start.evaluate("document.getElementById('heat').toDataURL()")
+    drawn = Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
+
+    options = {"method": "gradient_x_input", "signed": "true", "target": "red"}
+    answer = httpx.post(f"{site}/explain", params=options, content=photo.read_bytes()).json()
+    values = np.array(answer["explanation"]["map"]["data"])
+    warmth = np.subtract(*np.asarray(drawn, dtype=int).transpose(2, 0, 1)[[0, 2]])
+    clear = np.abs(values) > 0.3 * np.abs(values).max()
+    assert (np.sign(values) == np.sign(warmth))[clear].all()
+    assert {-1, 1} <= set(np.sign(values[clear]))
 
 
 def test_the_slider_sets_the_opacity_of_the_heat_map(start: Page, red: Path) -> None:
