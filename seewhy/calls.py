@@ -87,11 +87,15 @@ class SimilarOptions(CommonOptions, total=False):
 
 
 class RobustnessOptions(CommonOptions, total=False):
-    """How to check an answer: a `level`, or `checks` as in `pgd@linf:1/255; jpeg`."""
+    """How to check an answer: a `level`, or `checks` as in `pgd@linf:1/255; jpeg`.
+
+    `picture` adds what `adversarial` shows.
+    """
 
     level: str | None
     checks: str | None
     seed: int | None
+    picture: bool | None
 
 
 Options = CommonOptions | ClassifyOptions | ExplainOptions | RobustnessOptions | SimilarOptions

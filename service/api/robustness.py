@@ -1,6 +1,7 @@
 """`POST /robustness`: how easily an answer is changed."""
 
 import asyncio
+import base64
 import json
 from typing import Any
 
@@ -13,10 +14,12 @@ from service.api.connection import while_connected
 from service.api.documentation import PROBLEMS, image_request
 from service.api.examining import Examiner
 from service.api.negotiation import prefers
-from service.api.pipeline import see
+from service.api.pipeline import Seen, see
 from service.api.requests import ImageRequest, read_request
 from service.api.schemas.robustness import Robustness, Robustnesses, RobustnessOptions
 from service.core.classification import predict
+from service.core.robustness.examination import Examination
+from service.core.robustness.picture import Comparison
 
 router = APIRouter(tags=["images"])
 
@@ -69,6 +72,7 @@ async def _numbers(
                 "label": top.label, "index": top.index, "probability": top.probability,
             },
             "robustness": examining.body(found, labels),
+            **(await _pictured(examiner, seen, found) if asked.options.picture else {}),
             "timings_ms": timings(request, stages),
         }  # fmt: skip
 
@@ -85,15 +89,34 @@ async def _picture(
     async with while_connected(request, asked.demand):
         seen = await see(service, model, image, asked.demand)
         found, seconds = await examiner.examine(seen)
-        shown = found.shown
-        if shown is None or shown.finding.image is None:
-            raise InvalidRequest(f"none of the checks makes an image that {PNG} could show")
-        drawn = await asyncio.wrap_future(
-            examiner.room.submit(examiner.draw, seen, shown.finding.image, shown.finding.answer)
-        )
+        shown = await _drawn(examiner, seen, found)
+    if shown is None:
+        raise InvalidRequest(f"none of the checks makes an image that {PNG} could show")
+    check, drawn = shown
     timings(request, {"read": asked.read_seconds, **seen.seconds, "robustness": seconds})
-    note = f"{shown.text}; the change is amplified {drawn.factor:.3g} times; {found.reason}"
+    note = f"{check}; the change is amplified {drawn.factor:.3g} times; {found.reason}"
     return Response(drawn.png, headers={"X-SeeWhy-Note": _ascii(note)}, media_type=PNG)
+
+
+async def _pictured(examiner: Examiner, seen: Seen, found: Examination) -> dict[str, Any]:
+    """The picture as `schemas.RobustnessChecked` has it."""
+    shown = await _drawn(examiner, seen, found)
+    if shown is None:
+        return {}
+    check, drawn = shown
+    png = base64.b64encode(drawn.png).decode()
+    return {"picture": {"check": check, "amplified": drawn.factor, "png": png}}
+
+
+async def _drawn(
+    examiner: Examiner, seen: Seen, found: Examination
+) -> tuple[str, Comparison] | None:
+    """The check that is worth a picture, and that picture; None where no check makes an image."""
+    shown = found.shown
+    if shown is None or shown.finding.image is None:
+        return None
+    drawing = examiner.room.submit(examiner.draw, seen, shown.finding.image, shown.finding.answer)
+    return shown.text, await asyncio.wrap_future(drawing)
 
 
 def _ascii(note: str) -> str:

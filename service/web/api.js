@@ -37,16 +37,15 @@ export async function text(path, signal) {
  *
  * @param {string} route - as "classify"
  * @param {{photo: Blob, signal: AbortSignal}} question
- * @param {Object<string, string|number|undefined>} options - those without a value are left out
- * @param {string} accept - the media type of the answer
+ * @param {Object<string, string|number|boolean|undefined>} options - those without a value are left out
  * @returns {Promise<Response>}
  * @throws {Problem}
  */
-export async function post(route, { photo, signal }, options, accept = "application/json") {
+export async function post(route, { photo, signal }, options) {
   const request = {
     method: "POST",
     body: photo,
-    headers: { "Content-Type": "application/octet-stream", Accept: accept },
+    headers: { "Content-Type": "application/octet-stream", Accept: "application/json" },
     signal,
   };
   return answered(address(route, options), request);
@@ -57,6 +56,12 @@ export function address(route, options) {
   const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== "");
   const query = new URLSearchParams(given).toString();
   return query ? `${route}?${query}` : route;
+}
+
+/** What JSON has in base64, as a file of this media type. */
+export function decoded(base64, type) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return new Blob([bytes], { type });
 }
 
 async function answered(path, request) {

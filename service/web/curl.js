@@ -36,7 +36,7 @@ function block(what, command) {
     { class: "command" },
     element("span", { class: "command-name" }, what),
     button,
-    element("pre", { tabindex: "0", "aria-label": what }, code),
+    element("pre", {}, code),
   );
 }
 
@@ -44,9 +44,10 @@ async function copy(command, code, button) {
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(command);
     button.textContent = "Copied";
-    return;
+  } else {
+    // Without HTTPS, browsers give a page no clipboard: select it for the person to copy.
+    getSelection().selectAllChildren(code);
+    button.textContent = "Selected";
   }
-  // Without HTTPS, browsers give a page no clipboard: select it for the person to copy.
-  getSelection().selectAllChildren(code);
-  button.textContent = "Selected";
+  byId("announcement").textContent = button.textContent;
 }

@@ -1,6 +1,6 @@
 /** How easily the answer is changed: an attack, and what it did to the photo. */
 
-import { post } from "./api.js";
+import { decoded, post } from "./api.js";
 import { byId, element } from "./element.js";
 import { fill } from "./outcome.js";
 import { percent, shortly } from "./words.js";
@@ -41,16 +41,12 @@ function attack() {
   latest = new AbortController();
   const signal = AbortSignal.any([latest.signal, question.signal]);
   const asked = { ...question, signal };
-  const options = robustnessOptions(question);
+  const options = { ...robustnessOptions(question), picture: true };
   return fill(byId("attacked"), signal, async () => {
-    // The seed is the same, so both answers are about the same change.
-    const [numbers, picture] = await Promise.all([
-      post("robustness", asked, options).then((response) => response.json()),
-      post("robustness", asked, options, "image/png"),
-    ]);
-    const bitmap = await createImageBitmap(await picture.blob());
-    const note = picture.headers.get("X-SeeWhy-Note") ?? "";
-    return [verdict(numbers), triptych(bitmap, numbers, note)];
+    const response = await post("robustness", asked, options);
+    const answer = await response.json();
+    const bitmap = await createImageBitmap(decoded(answer.picture.png, "image/png"));
+    return [verdict(answer), triptych(bitmap, answer)];
   });
 }
 
@@ -63,11 +59,10 @@ function verdict({ prediction, robustness: { verdict: found, checks: [check] } }
   return element("p", { class: "verdict", role: "status" }, badge, " ", sentence);
 }
 
-function triptych(bitmap, { prediction, robustness: { checks: [check] } }, note) {
-  const [, factor] = /amplified (\S+) times/.exec(note) ?? [];
+function triptych(bitmap, { prediction, robustness: { checks: [check] }, picture }) {
   const captions = [
     `${shortly(prediction.label)} ${percent(prediction.probability)}`,
-    factor ? `the change, ${Number(factor).toFixed(0)}× amplified` : "the change, amplified",
+    `amplified ${picture.amplified.toFixed(0)}×`,
     `${shortly(check.answer.label)} ${percent(check.answer.probability)}`,
   ];
   const names = ["Original", "Perturbation", "Adversarial"];
@@ -75,8 +70,8 @@ function triptych(bitmap, { prediction, robustness: { checks: [check] } }, note)
     element(
       "figure",
       {},
-      part(bitmap, place, name),
       element("figcaption", {}, element("strong", {}, name), captions[place]),
+      part(bitmap, place, name),
     ),
   );
   return element("div", { class: "triptych" }, ...parts);

@@ -1,6 +1,6 @@
 /** The training images that are most like the photo. */
 
-import { post } from "./api.js";
+import { decoded, post } from "./api.js";
 import { byId, element } from "./element.js";
 import { fill } from "./outcome.js";
 import { shortly } from "./words.js";
@@ -35,9 +35,8 @@ function row({ id, label, distance, thumbnail }) {
 }
 
 function picture(thumbnail, id) {
-  const bytes = Uint8Array.from(atob(thumbnail), (letter) => letter.charCodeAt(0));
   // The page's policy lets no `data:` address in.
-  const address = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
+  const address = URL.createObjectURL(decoded(thumbnail, "image/jpeg"));
   const shown = element("img", { src: address, alt: `What the model saw of ${id}` });
   shown.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
   return shown;

@@ -1,6 +1,7 @@
 """How easily an answer is changed: the tiny model's logits are known in closed form."""
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from io import BytesIO
 from threading import Event
@@ -159,6 +160,25 @@ def test_the_picture_shows_before_the_change_and_after(
     np.testing.assert_array_equal(before, undecided)
     np.testing.assert_allclose(change, 128 + 63.5 * (after - before), atol=0.51)
     assert np.abs(after - before).max() == 2
+
+
+def test_the_numbers_have_the_picture_where_it_is_asked_for(
+    client: TestClient, undecided: Pixels
+) -> None:
+    asked = {"checks": "jpeg; pgd@linf:2/255"}
+    alone = client.post(
+        "/robustness", params=asked, content=png(undecided), headers={"Accept": "image/png"}
+    )
+    answer = checked(client, png(undecided), **asked, picture=True)
+
+    assert answer["picture"]["check"] == "pgd@linf:2/255"  # jpeg does not change the answer
+    assert answer["picture"]["amplified"] == 63.5
+    assert base64.b64decode(answer["picture"]["png"]) == alone.content
+    assert "picture" not in checked(client, png(undecided), **asked)
+
+
+def test_numbers_without_an_image_have_no_picture(client: TestClient, red_left: bytes) -> None:
+    assert "picture" not in checked(client, red_left, checks="smoothing,n=10", picture=True)
 
 
 def test_the_picture_shows_the_evidence_for_both_answers(

@@ -25,6 +25,9 @@ class RobustnessOptions(Options):
         None, description="Which checks instead, as in `pgd@linf:1/255,steps=40; jpeg`."
     )
     seed: Annotated[int, Field(ge=0), NotTruth] = Field(0, description="Of every random choice.")
+    picture: bool = Field(
+        default=False, description="Add what `Accept: image/png` shows, so that nothing runs twice."
+    )
 
     @model_validator(mode="after")
     def _one_list(self) -> Self:
@@ -82,6 +85,14 @@ class RobustnessBody(BaseModel):
     seed: int
 
 
+class RobustnessPicture(BaseModel):
+    """The crop, the change on grey and the changed crop; below, the evidence for both answers."""
+
+    check: str = Field(description="the first that the answer did not survive, else the first")
+    amplified: float = Field(description="by what factor the change is")
+    png: str = Field(description="base64")
+
+
 class RobustnessTimings(Timings):
     """As `Timings`; `robustness` is the time of all checks."""
 
@@ -94,6 +105,9 @@ class RobustnessChecked(BaseModel):
     image_id: str
     prediction: Prediction = Field(description="the answer that is checked")
     robustness: RobustnessBody
+    picture: RobustnessPicture | None = Field(
+        None, description="where it was asked for, and a check makes an image"
+    )
     timings_ms: RobustnessTimings
 
 
