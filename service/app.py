@@ -149,6 +149,7 @@ def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -
         default_name=settings.default_model,
         capacity=settings.max_models,
         trim=memory.trim,
+        load_failed=metrics.load_failed,
     )
     catalogue.load(None, None)
     metrics.watch(catalogue.loaded, device.provider, read_gpus)

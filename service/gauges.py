@@ -31,6 +31,11 @@ class LoadedModels(Collector):
             "Rows let in and not yet answered.",
             labels=["model", "version", "graph"],
         )
+        age = GaugeMetricFamily(
+            "seewhy_queue_age_seconds",
+            "How long the longest waiting request has waited; 0 where none waits.",
+            labels=["model", "version", "graph"],
+        )
         seconds = GaugeMetricFamily(
             "seewhy_bundle_load_seconds",
             "How long it took until a bundle could classify.",
@@ -47,11 +52,13 @@ class LoadedModels(Collector):
             seconds.add_metric([name, version], model.load_seconds)
             for graph, rows in model.depths.items():
                 depth.add_metric([name, version, graph.value], rows)
+            for graph, waited in model.ages.items():
+                age.add_metric([name, version, graph.value], waited)
             for graph, status in model.status.items():
                 for each in State:
                     labels = [name, version, graph.value, each.value]
                     state.add_metric(labels, status.state is each)
-        yield from (info, seconds, state, depth)
+        yield from (info, seconds, state, depth, age)
 
 
 class Drift(Collector):

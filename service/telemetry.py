@@ -16,10 +16,20 @@ from service.jobs.runner import JobsState
 from service.predictions.log import LogState
 from service.runtime.gpus import GpuState
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SECONDS = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0
+)  # fmt: skip
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 _PROBABILITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _PERCENTILES = (5, 10, 25, 50, 75, 90, 95, 99, 100)
+
+_REASONS = {
+    "Overloaded": "overloaded",
+    "TooManyRequests": "key_limit",
+    "DeadlineExceeded": "deadline",
+    "NotReady": "not_ready",
+}
+"""Why a request is turned away that may be answered later, by its outcome."""
 
 
 class _Traffic:
@@ -34,8 +44,8 @@ class _Traffic:
         )
         self.rejected = counter(
             "seewhy_rejected_requests_total",
-            "Requests turned away because there was too much to do.",
-            ["route"],
+            "Requests turned away with nothing wrong with them, by reason.",
+            ["route", "reason"],
         )
         self.failed_images = counter(
             "seewhy_failed_images_total",
@@ -44,8 +54,8 @@ class _Traffic:
         )
         self.stages = Histogram(
             "seewhy_stage_seconds",
-            "Time by stage: of each image read, decode, queue, inference, explain, search, "
-            "robustness; of each request total.",
+            "Time by stage: of each image read, decode, queue, inference, postprocess, explain, "
+            "search, robustness; of each request total.",
             ["route", "stage"],
             buckets=_SECONDS,
             registry=registry,
@@ -125,8 +135,8 @@ class _Batches:
             self.out_of_memory.labels(graph.value)
 
 
-class _Memory:
-    """What models take, and how much of it there may be."""
+class _Models:
+    """Models that come and go."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.limit = Gauge(
@@ -140,6 +150,11 @@ class _Memory:
             ["model"],
             registry=registry,
         )
+        self.load_failures = Counter(
+            "seewhy_bundle_load_failures_total",
+            "Times that a bundle could not be loaded; the log says which and why.",
+            registry=registry,
+        )
 
 
 class Metrics:
@@ -150,14 +165,14 @@ class Metrics:
         self._traffic = _Traffic(registry)
         self._answers = _Answers(registry)
         self._batches = _Batches(registry)
-        self._memory = _Memory(registry)
+        self._models = _Models(registry)
 
     def request(self, route: str, model: str, outcome: str, seconds: float) -> None:
         """A request was answered."""
         self._traffic.requests.labels(route, model, outcome).inc()
         self._traffic.stages.labels(route, "total").observe(seconds)
-        if outcome == "Overloaded":
-            self._traffic.rejected.labels(route).inc()
+        if reason := _REASONS.get(outcome):
+            self._traffic.rejected.labels(route, reason).inc()
 
     def failed_image(self, route: str, error: str) -> None:
         """One of several images has an error in its place."""
@@ -207,11 +222,15 @@ class Metrics:
 
     def memory_limit(self, limit: int) -> None:
         """Idle models are given up beyond so many bytes."""
-        self._memory.limit.set(limit)
+        self._models.limit.set(limit)
 
     def given_up(self, model: str) -> None:
         """An idle model was given up because of the memory limit."""
-        self._memory.given_up.labels(model).inc()
+        self._models.given_up.labels(model).inc()
+
+    def load_failed(self) -> None:
+        """A bundle could not be loaded."""
+        self._models.load_failures.inc()
 
     def watch(
         self,

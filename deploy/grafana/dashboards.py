@@ -117,6 +117,12 @@ OVERVIEW = Dashboard(
             "short",
             kind="stat",
         ),
+        Panel(
+            "Bundles that could not be loaded",
+            {"since the service began": "sum(seewhy_bundle_load_failures_total)"},
+            "short",
+            kind="stat",
+        ),
     ],
 )
 
@@ -126,13 +132,21 @@ CAPACITY = Dashboard(
     [
         Panel("Images waiting", {"{{model}} {{graph}}": "seewhy_queue_rows"}, "short"),
         Panel(
+            "How long the first in the queue has waited",
+            {"{{model}} {{graph}}": "seewhy_queue_age_seconds"},
+            "s",
+        ),
+        Panel(
             "How long images wait",
             stage_quantiles('stage="queue"'),
             "s",
         ),
         Panel(
             "Turned away",
-            {"{{route}}": f"sum by (route) (rate(seewhy_rejected_requests_total[{RATE}]))"},
+            {
+                "{{route}} {{reason}}": "sum by (route, reason) "
+                f"(rate(seewhy_rejected_requests_total[{RATE}]))"
+            },
             "reqps",
         ),
         Panel(

@@ -98,6 +98,12 @@ class BatchQueue:
         """The number of rows let in and not yet answered."""
         return self._backlog.inside
 
+    @property
+    def age(self) -> float:
+        """The seconds that the longest waiting request has waited; 0 where none waits."""
+        with self._changed:
+            return self._line.age
+
     def submit(self, feeds: Arrays, demand: Demand | None = None) -> Future[Answer]:
         """Queue one request.
 

@@ -6,7 +6,14 @@ from threading import Lock, RLock
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.errors import BundleNotFound, InvalidRequest, NotReady, OutputError
+from models.errors import (
+    BundleError,
+    BundleNotFound,
+    InvalidRequest,
+    NotReady,
+    OutputError,
+    RuntimeFailure,
+)
 from models.repository import Repository
 from service.core.serving import ServedModel
 
@@ -30,6 +37,7 @@ class Catalogue:
         default_name: str | None,
         capacity: int,
         trim: Callable[[], None] = lambda: None,
+        load_failed: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare to load; nothing is loaded yet.
 
@@ -40,6 +48,7 @@ class Catalogue:
                 `efficientnet_lite0` where there is one, else the only model there is.
             capacity: most models loaded at once, at least 1.
             trim: called after models were closed; has their memory leave the process.
+            load_failed: called where a bundle is there and cannot be loaded.
 
         Raises:
             BundleNotFound: no default model can be told.
@@ -49,6 +58,7 @@ class Catalogue:
         self._serve = serve
         self._capacity = capacity
         self._trim = trim
+        self._load_failed = load_failed
         self._models: OrderedDict[_Key, ServedModel] = OrderedDict()
         self._current: dict[str, int] = {}
         self._access = RLock()
@@ -104,7 +114,15 @@ class Catalogue:
             RuntimeFailure: the runtime cannot load or run it.
             NotReady: the catalogue is closed.
         """
-        name = name or self.default_name
+        try:
+            return self._load(name or self.default_name, version)
+        except BundleNotFound:
+            raise
+        except (BundleError, RuntimeFailure):
+            self._load_failed()
+            raise
+
+    def _load(self, name: str, version: int | None) -> ServedModel:
         with self._loading:
             if found := self.find(name, version):
                 return found

@@ -162,6 +162,12 @@ class ServedModel:
             return {graph: queue.depth for graph, queue in self._queues.items()}
 
     @property
+    def ages(self) -> dict[Graph, float]:
+        """How long the longest waiting request has waited, in seconds, for the same graphs."""
+        with self._lock:
+            return {graph: queue.age for graph, queue in self._queues.items()}
+
+    @property
     def methods(self) -> list[MethodName]:
         """The saliency methods that can explain the bundle."""
         return possible(self.bundle.manifest)

@@ -1,6 +1,7 @@
 """What waits for a session, the most urgent first."""
 
 import heapq
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
@@ -21,12 +22,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """Rows to be run together: `make` gives `rows` of each input, once their turn has come."""
+    """Rows to be run together: `make` gives `rows` of each input, once their turn has come.
+
+    `arrival` is on the clock of `time.perf_counter`.
+    """
 
     make: Callable[[], Arrays]
     rows: int
     demand: Demand
     answer: Future[Answer] = field(default_factory=Future)
+    arrival: float = field(default_factory=time.perf_counter)
 
     def begin(self) -> bool:
         """Whether the request is still of use; where it is not, its answer says why."""
@@ -54,6 +59,12 @@ class Line:
     def __len__(self) -> int:
         """How many requests wait."""
         return len(self._heap)
+
+    @property
+    def age(self) -> float:
+        """The seconds that the longest waiting request has waited; 0 where none waits."""
+        now = time.perf_counter()
+        return max((now - request.arrival for *_, request in self._heap), default=0.0)
 
     def push(self, request: Request) -> None:
         """Add a request."""

@@ -133,7 +133,7 @@ def test_a_request_is_one_line_of_the_log(
     assert line["request_id"] == response.headers["X-Request-ID"]
     assert (line["traceparent"], line["model"], line["outcome"]) == (PARENT, "tiny", "ok")
     stages = line["stages_ms"]
-    assert set(stages) == {"read", "decode", "queue", "inference"}
+    assert set(stages) == {"read", "decode", "queue", "inference", "postprocess"}
     assert sum(stages.values()) < line["total_ms"]
 
 
@@ -179,6 +179,15 @@ def test_stages_and_batches_are_measured(client: TestClient, red_left: bytes) ->
     for graph in ("model", "gradient"):
         rows = key("seewhy_batch_rows_sum", graph=graph)
         assert after[rows] == before.get(rows, 0) + 1
+
+
+def test_a_classification_has_its_postprocessing_measured(
+    client: TestClient, red_left: bytes
+) -> None:
+    counted = key("seewhy_stage_seconds_count", route="/classify", stage="postprocess")
+    before = samples(client).get(counted, 0)
+    client.post("/classify", content=red_left)
+    assert samples(client)[counted] == before + 1
 
 
 def test_metrics_say_which_bundle_is_run_by_which_provider(client: TestClient) -> None:

@@ -69,8 +69,12 @@ class OutOfDistribution(Place):
 
 
 class ClassifyTimings(Timings):
-    """As `Timings`; `robustness` and `explain` are the times of what was asked for besides."""
+    """As `Timings`; `postprocess` is the way from logits to probabilities, sets and decision.
 
+    `robustness` and `explain` are the times of what was asked for besides.
+    """
+
+    postprocess: float
     robustness: float | None = None
     explain: float | None = None
 

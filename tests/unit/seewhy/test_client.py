@@ -25,7 +25,8 @@ MODEL = {"name": "efficientnet_lite0", "version": 1}
 
 
 def classified(image_id: str = "r/0") -> dict[str, Any]:
-    return {"image_id": image_id, "predictions": [CAT], "calibrated": False, "timings_ms": TIMINGS}
+    timings = {**TIMINGS, "postprocess": 0.2}
+    return {"image_id": image_id, "predictions": [CAT], "calibrated": False, "timings_ms": timings}
 
 
 def classification() -> dict[str, Any]:

@@ -8,6 +8,13 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from models.errors import (
+    DeadlineExceeded,
+    NotReady,
+    Overloaded,
+    TooManyRequests,
+    Unavailable,
+)
 from models.manifest import Graph
 from service.core.batching import BatchReport
 from service.runtime.gpus import GpuState
@@ -41,10 +48,29 @@ def test_requests_are_counted_by_route_model_and_outcome(metrics: Metrics) -> No
     assert samples(metrics, "seewhy_rejected_requests_total") == {}
 
 
-def test_only_overload_counts_as_turned_away(metrics: Metrics) -> None:
-    metrics.request("/classify", "tiny", "Overloaded", 0.001)
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Overloaded, "overloaded"),
+        (TooManyRequests, "key_limit"),
+        (DeadlineExceeded, "deadline"),
+        (NotReady, "not_ready"),
+    ],
+)
+def test_what_may_be_answered_later_counts_as_turned_away_by_its_reason(
+    metrics: Metrics, error: type[Unavailable], reason: str
+) -> None:
+    metrics.request("/classify", "tiny", error.__name__, 0.001)
 
-    assert samples(metrics, "seewhy_rejected_requests_total") == {("/classify",): 1}
+    assert samples(metrics, "seewhy_rejected_requests_total") == {(reason, "/classify"): 1}
+
+
+def test_every_way_to_be_unavailable_has_a_reason(metrics: Metrics) -> None:
+    for error in Unavailable.__subclasses__():
+        metrics.request("/classify", "tiny", error.__name__, 0.001)
+
+    rejected = samples(metrics, "seewhy_rejected_requests_total")
+    assert sum(rejected.values()) == len(Unavailable.__subclasses__())
 
 
 def test_images_that_fail_alone_are_counted_by_error(metrics: Metrics) -> None:

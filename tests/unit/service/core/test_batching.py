@@ -120,6 +120,22 @@ def test_room_is_made_by_answers_and_by_failures(runner: Doubler, queue: BatchQu
     assert queue.depth == 0
 
 
+def test_its_age_is_the_time_that_the_first_in_it_has_waited(
+    runner: Doubler, queue: BatchQueue
+) -> None:
+    assert queue.age == 0
+    submit(queue, 0)
+    assert runner.begun.acquire(timeout=SECONDS)
+    assert queue.age == 0  # what runs does not wait
+    before = time.perf_counter()
+    submit(queue, 1)
+    after = time.perf_counter()
+    Event().wait(0.02)
+    submit(queue, 2, demand=Demand(deadline=before + SECONDS))  # more urgent, and later
+    now = time.perf_counter()
+    assert now - after <= queue.age <= time.perf_counter() - before
+
+
 def test_a_failed_batch_is_run_once_more_in_halves(runner: Doubler, queue: BatchQueue) -> None:
     before = submit(queue, 1)
     assert runner.begun.acquire(timeout=SECONDS)

@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -167,6 +168,21 @@ def test_a_model_that_was_given_up_answers_with_the_version_it_had(
     assert given_up.manifest.name == "b"
     assert catalogue.serving("b") == 1
     assert shown(catalogue.load("b", None)) == ("b", 1)
+
+
+def test_a_bundle_that_cannot_be_loaded_is_told_of_and_one_that_is_not_there_is_not(
+    repository: Repository,
+) -> None:
+    told = Mock()
+    catalogue = Catalogue(repository, serve, default_name="a", capacity=2, load_failed=told)
+    catalogue.load("a", None)
+    with pytest.raises(BundleNotFound):
+        catalogue.load("z", None)
+    assert told.call_count == 0
+    (repository.root / "b" / "1" / "manifest.json").write_text("{")
+    with pytest.raises(BundleInvalid):
+        catalogue.load("b", None)
+    assert told.call_count == 1
 
 
 def test_a_model_whose_version_was_deleted_answers_with_the_current_one(
