@@ -23,22 +23,18 @@ export function showAnswer(question, choose) {
   });
 }
 
-function ranking({ predictions, prediction_set: members = [] }, choose) {
-  const inSet = new Set(members.map(({ index }) => index));
-  return element(
-    "ol",
-    { class: "ranking" },
-    ...predictions.map((each) => element("li", {}, row(each, inSet.has(each.index), choose))),
-  );
+function ranking({ predictions }, choose) {
+  const rows = predictions.map((each) => element("li", {}, row(each, choose)));
+  return element("ol", { class: "ranking" }, ...rows);
 }
 
-function row({ label, probability }, member, choose) {
+function row({ label, probability }, choose) {
   const [name, ...others] = synonyms(label);
   const bar = element("span", { class: "bar-fill" });
   bar.style.inlineSize = `${100 * probability}%`;
   const made = element(
     "button",
-    { type: "button", class: member ? "row member" : "row", title: `Why ${name}?` },
+    { type: "button", class: "row", title: `Why ${name}?` },
     element("span", { class: "row-name" }, name, " ", element("small", {}, others.join(", "))),
     element("span", { class: "row-share" }, percent(probability)),
     element("span", { class: "bar-track" }, bar),

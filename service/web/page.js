@@ -10,7 +10,7 @@ import { chosenModel, detailsOf, setUpModels } from "./models.js";
 import { offers } from "./offers.js";
 import { watchForPhotos } from "./picker.js";
 import { prepareRobustness, robustnessOptions, setUpRobustness } from "./robustness.js";
-import { showSimilar } from "./similar.js";
+import { hasSimilar, showSimilar } from "./similar.js";
 import { showPhoto } from "./stage.js";
 
 let offered = null;
@@ -56,6 +56,9 @@ function showLines() {
   ];
   if (offered.robustness) {
     requests.push(["How easily is it fooled?", "robustness", robustnessOptions(question)]);
+  }
+  if (hasSimilar(question, offered)) {
+    requests.push(["What is it like?", "similar", { model: question.model }]);
   }
   showCurl(question.photo, requests);
 }

@@ -71,20 +71,29 @@ function triptych(bitmap, { prediction, robustness: { checks: [check] }, picture
       "figure",
       {},
       element("figcaption", {}, element("strong", {}, name), captions[place]),
-      part(bitmap, place, name),
+      part(bitmap, place, 0, name),
+      ...evidence(bitmap, place, name),
     ),
   );
   return element("div", { class: "triptych" }, ...parts);
 }
 
-function part(bitmap, place, name) {
-  const side = (bitmap.width - 2 * GAP) / 3;
-  // Below the crops lies the evidence for both answers, where the bundle can be explained.
-  const explained = bitmap.height > 1.5 * side;
-  const height = explained && place === CHANGE ? (bitmap.height - GAP) / 2 : bitmap.height;
-  const canvas = element("canvas", { width: side, height, role: "img", "aria-label": name });
-  canvas.getContext("2d").drawImage(bitmap, -place * (side + GAP), 0);
+/** Below the crops lies what speaks for both answers, where the bundle can be explained. */
+function evidence(bitmap, place, name) {
+  if (bitmap.height < 1.5 * side(bitmap)) return [];
+  if (place === CHANGE) return [element("p", { class: "quiet" }, "The evidence for each answer")];
+  return [part(bitmap, place, 1, `${name}: the evidence for its answer`)];
+}
+
+function part(bitmap, column, row, name) {
+  const length = side(bitmap);
+  const canvas = element("canvas", { width: length, height: length, role: "img", "aria-label": name });
+  canvas.getContext("2d").drawImage(bitmap, -column * (length + GAP), -row * (length + GAP));
   return canvas;
+}
+
+function side(bitmap) {
+  return (bitmap.width - 2 * GAP) / 3;
 }
 
 function showEps() {

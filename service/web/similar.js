@@ -8,9 +8,14 @@ import { shortly } from "./words.js";
 // What the model has learned from, in its bundle.
 const INDEX = "reference.npz";
 
-/** Look for similar images where the service can and the model knows any. */
-export function showSimilar(question, { similar }) {
-  const possible = similar && INDEX in question.manifest.sha256;
+/** Whether the service can look for similar images, and the model knows any. */
+export function hasSimilar({ manifest }, { similar }) {
+  return similar && INDEX in manifest.sha256;
+}
+
+/** Look for similar images where there may be some. */
+export function showSimilar(question, offered) {
+  const possible = hasSimilar(question, offered);
   byId("similar").hidden = !possible;
   if (!possible) return undefined;
   return fill(byId("neighbours"), question.signal, async () => {

@@ -336,6 +336,7 @@ def test_every_curl_line_asks_what_the_page_asked(start: Page, site: str, red: P
         f"{site}/classify?model=calibrated",
         f"{site}/explain?model=calibrated&method=gradcam%2B%2B",
         f"{site}/robustness?model=calibrated&checks=pgd%40linf%3A1%2F255",
+        f"{site}/similar?model=calibrated",
     ]
     assert all(each[:4] == ["curl", "-s", "-H", "Content-Type: image/png"] for each in words)
     assert all(each[4:6] == ["--data-binary", "@it's red.png"] for each in words)
