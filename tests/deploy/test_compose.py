@@ -63,6 +63,14 @@ def test_what_a_service_mounts_is_there_and_read_only(service: dict[str, Any]) -
 
 
 @every_service
+def test_a_cache_outlives_the_container_that_may_write_it(service: dict[str, Any]) -> None:
+    if "build" in service:
+        _, folder = service["volumes"][0].split(":")
+        steps = " ".join(rest for _, rest in IMAGES[service["build"]["target"]])
+        assert f"install --directory --owner seewhy {folder}" in steps
+
+
+@every_service
 def test_a_service_has_few_rights(service: dict[str, Any]) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
