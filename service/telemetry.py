@@ -3,7 +3,13 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 
 from models.manifest import Graph
 from service.core.batching import BatchReport
@@ -161,6 +167,8 @@ class Metrics:
     """Everything that is counted. Labels take few values, whatever clients send."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        # Beside each counter and histogram, the library would print when it began.
+        disable_created_metrics()
         self.registry = registry
         self._traffic = _Traffic(registry)
         self._answers = _Answers(registry)

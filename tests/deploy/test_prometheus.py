@@ -12,11 +12,16 @@ from threading import Event
 import httpx
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.grafana.dashboards import DASHBOARDS
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "prometheus"
 RULES = FOLDER / "rules.yml"
+METRICS = Path(__file__).parents[2] / "docs" / "metrics.md"
+ROW = re.compile(
+    r"^\| `(?P<name>seewhy_\w+)` \| (?P<type>\w+) \| (?P<labels>[^|]*)\|", re.MULTILINE
+)
 SECONDS = 60
 NEEDS_A_GPU = "seewhy_device_"
 
@@ -133,6 +138,22 @@ def watched(prometheus: str, service: str, red_left: bytes, values: Values) -> s
             return prometheus
         pause.wait(0.5)
     pytest.fail("Prometheus has no answer to the rules")
+
+
+def test_what_the_service_prints_is_what_is_documented(watched: str, service: str) -> None:
+    assert watched  # there has been traffic of every kind
+    documented = list(ROW.finditer(METRICS.read_text(encoding="utf-8")))
+    types = {row["name"]: row["type"] for row in documented}
+    labels = {row["name"]: {*re.findall(r"\w+", row["labels"])} for row in documented}
+    printed = {
+        family.name + ("_total" if family.type == "counter" else ""): family
+        for family in text_string_to_metric_families(httpx.get(f"http://{service}/metrics").text)
+        if not family.name.startswith("process_")
+    }
+    assert {name: family.type for name, family in printed.items()} == types
+    for name, family in printed.items():
+        for sample in family.samples:
+            assert sample.labels.keys() - {"le"} == labels[name]
 
 
 @pytest.mark.parametrize("query", PANELS.values(), ids=PANELS.keys())
