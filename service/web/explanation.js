@@ -71,7 +71,7 @@ export function showExplanation(question) {
       const response = await post("explain", { ...question, signal }, options);
       const { explanation } = await response.json();
       if (!signal.aborted) draw(explanation.map, question);
-      return describe(explanation);
+      return describe(explanation, question);
     } catch (error) {
       if (!signal.aborted) showHeat(false); // it would answer another question
       throw error;
@@ -94,7 +94,7 @@ function showHeat(shown) {
   byId("over").hidden = !shown;
 }
 
-function describe({ method, target, against, map, passes, completeness_gap: gap, note }) {
+function describe({ method, target, against, map, passes, completeness_gap: gap, note }, { size }) {
   const rather = against ? ` rather than ${shortly(against.label)}` : "";
   const what = element(
     "p",
@@ -109,7 +109,9 @@ function describe({ method, target, against, map, passes, completeness_gap: gap,
     ...(gap === null ? [] : [`its sum misses the score by ${percent(gap)}`]),
     "the dark frame is what the model does not see",
   ];
-  const notes = note ? [element("p", { class: "note" }, note)] : [];
+  const notes = [note, size === null && "The map is not drawn, for this browser cannot show the photo."]
+    .filter(Boolean)
+    .map((words) => element("p", { class: "note" }, words));
   return [what, ...notes, element("p", { class: "quiet" }, how.join("; "))];
 }
 

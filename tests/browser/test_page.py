@@ -256,6 +256,18 @@ def test_a_file_that_is_no_photo_is_told_in_words(
     complaints.clear()
 
 
+def test_a_photo_that_the_browser_cannot_draw_is_answered_without_the_map(
+    start: Page, red: Path, tmp_path: Path
+) -> None:
+    with Image.open(red) as photo:
+        photo.save(tmp_path / "red.tiff")
+    start.set_input_files("#file", tmp_path / "red.tiff")
+
+    expect(start.locator(".ranking li").first).to_contain_text("red")
+    expect(start.locator("#explained .note")).to_contain_text("The map is not drawn")
+    expect(start.locator("#heat")).to_be_hidden()
+
+
 @pytest.mark.smoke
 def test_an_attack_shows_the_original_the_change_the_outcome_and_the_new_answer(
     start: Page, site: str, red: Path
