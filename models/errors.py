@@ -10,7 +10,7 @@ SeeWhyError
 │   └── ImageTooLarge          more bytes or more pixels than allowed
 ├── InvalidRequest             the request is malformed, or a parameter is out of its range
 │   ├── UnknownClass           a target names no class of the model
-│   ├── UploadTooLarge         a file for a job has more bytes than allowed
+│   ├── UploadTooLarge         a file for a job, or a body without images, is too long
 │   └── Unsupported            the bundle has not got what the request needs
 ├── DataError                  images given as a folder, table or shards cannot be used
 ├── OutputError                results cannot be written, or stand where others would go
@@ -76,7 +76,7 @@ class UnknownClass(InvalidRequest):
 
 
 class UploadTooLarge(InvalidRequest):
-    """A file for a job has more bytes than allowed."""
+    """A file for a job, or a body without images, has more bytes than allowed."""
 
 
 class Unsupported(InvalidRequest):

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from models.errors import NotReady, Unsupported
-from service.api import parts
+from service.api import bodies, parts
 from service.api.documentation import PROBLEMS
 from service.api.schemas.feedback import Feedback, LiveAccuracies, Noted
 from service.core.targets import named
@@ -19,11 +19,21 @@ router = APIRouter(tags=["operation"])
 
 
 @router.post(
-    "/feedback", summary="What an image really shows", response_model=Noted, responses=PROBLEMS
+    "/feedback",
+    summary="What an image really shows",
+    response_model=Noted,
+    responses=PROBLEMS,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {bodies.JSON: {"schema": Feedback.model_json_schema()}},
+        }
+    },
 )
-async def note(request: Request, feedback: Feedback) -> dict[str, Any]:
+async def note(request: Request) -> dict[str, Any]:
     """Say which class is the right one for an image that `/classify` has answered."""
     service, log = parts.of(request), _log(request)
+    feedback = await bodies.read_json(request, Feedback)
     found = await asyncio.wrap_future(log.ask(lambda store: store.find(feedback.image_id)))
     bundle = await asyncio.to_thread(service.catalogue.repository.open, found.model, found.version)
     label = named(feedback.label, bundle.manifest.labels).label

@@ -10,12 +10,10 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import ValidationError
 
 from models.errors import InvalidRequest, Unsupported, UploadTooLarge
-from service.api import parts
+from service.api import bodies, parts
 from service.api.documentation import PROBLEMS
-from service.api.problems import first_problem
 from service.api.schemas.jobs import JobBody, Jobs
 from service.jobs import fetching
 from service.jobs.job import Asked, Job, JobRequest, Options, Origin
@@ -23,7 +21,6 @@ from service.jobs.runner import JobRunner
 
 router = APIRouter(tags=["jobs"], responses=PROBLEMS)
 
-JSON = "application/json"
 UPLOADS = {
     "application/zip": ".zip",
     "application/x-tar": ".tar",
@@ -56,7 +53,7 @@ Runner = Annotated[JobRunner, Depends(jobs_of)]
         "requestBody": {
             "required": True,
             "content": {
-                JSON: {"schema": Asked.model_json_schema()},
+                bodies.JSON: {"schema": Asked.model_json_schema()},
                 **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in UPLOADS},
             },
         }
@@ -71,13 +68,13 @@ async def create(
     is the same job.
     """
     job_id = uuid4().hex
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == JSON:
-        asked = _asked(await request.body(), jobs)
+    kind = bodies.media_type(request.headers)
+    if kind == bodies.JSON:
+        asked = _named(await bodies.read_json(request, Asked), jobs)
     elif kind in UPLOADS:
         asked = await _uploaded(request, jobs, job_id, UPLOADS[kind], options)
     else:
-        raise InvalidRequest(f"a job is {JSON}, or one of {', '.join(UPLOADS)}")
+        raise InvalidRequest(f"a job is {bodies.JSON}, or one of {', '.join(UPLOADS)}")
     key = request.headers.get("idempotency-key")
     job = await asyncio.to_thread(jobs.add, job_id, asked, key)
     if job.id != job_id:
@@ -113,16 +110,12 @@ def delete(jobs: Runner, job_id: str) -> None:
     jobs.delete(job_id)
 
 
-def _asked(body: bytes, jobs: JobRunner) -> JobRequest:
+def _named(asked: Asked, jobs: JobRunner) -> JobRequest:
     """A job for images that the service can reach.
 
     Raises:
-        InvalidRequest: the body is malformed, or names what jobs may not read.
+        InvalidRequest: it names what jobs may not read.
     """
-    try:
-        asked = Asked.model_validate_json(body)
-    except ValidationError as error:
-        raise InvalidRequest(first_problem(error.errors())) from error
     options = asked.model_dump(exclude={"input"})
     if fetching.is_url(asked.input):
         url = fetching.check(asked.input, jobs.settings.job_hosts)

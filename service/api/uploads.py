@@ -21,6 +21,7 @@ from models.errors import (
     InvalidRequest,
     UnsupportedFormat,
 )
+from service.api import bodies
 from service.api.problems import first_problem
 from service.api.schemas.images import Options
 
@@ -62,7 +63,7 @@ class Upload:
 
 def is_one_image(headers: Headers) -> bool:
     """Whether the body is an image as it is, and so has no options in it."""
-    media_type = _media_type(headers)
+    media_type = bodies.media_type(headers)
     return media_type in ("", "application/octet-stream") or media_type.startswith("image/")
 
 
@@ -112,8 +113,8 @@ async def read(request: Request, limits: UploadLimits) -> Upload:
         InvalidRequest: the body is malformed, or has more images than are allowed.
         ClientDisconnect: the client has gone.
     """
-    media_type = _media_type(request.headers)
-    body = await _read_body(request, limits.max_bytes)
+    media_type = bodies.media_type(request.headers)
+    body = await bodies.read(request, limits.max_bytes, ImageTooLarge)
     if not body:
         raise EmptyImage("there are no bytes: send an image")
     if is_one_image(request.headers):
@@ -134,25 +135,6 @@ async def read(request: Request, limits: UploadLimits) -> Upload:
             f"{len(upload.images)} images are more than the {limits.max_images} allowed"
         )
     return upload
-
-
-def _media_type(headers: Headers) -> str:
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-async def _read_body(request: Request, max_bytes: int) -> bytes:
-    too_large = ImageTooLarge(f"more bytes were sent than the {max_bytes:,} allowed")
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
-        raise too_large
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > max_bytes:
-            raise too_large
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _from_json(body: bytes) -> Upload:

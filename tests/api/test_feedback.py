@@ -110,6 +110,40 @@ def test_feedback_that_is_of_no_use_is_refused(
     assert named in refused.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "named"),
+    [
+        (b'{"image_id": "\\ud800/0", "label": 0}', 422, "Invalid JSON"),
+        (b'{"image_id": "', 422, "Invalid JSON"),
+        (b"[]", 422, "should be an object"),
+        (b'{"image_id": "%s"}' % bytes(65_536), 413, "65,536"),
+    ],
+    ids=["half a surrogate pair", "cut off", "no object", "too long"],
+)
+def test_a_body_that_is_no_feedback_is_refused_and_the_log_goes_on(
+    logged: TestClient, red_left: bytes, body: bytes, status: int, named: str
+) -> None:
+    refused = logged.post("/feedback", content=body, headers={"Content-Type": "application/json"})
+
+    assert refused.status_code == status
+    assert named in refused.json()["detail"]
+    answer = classify(logged, red_left)
+    noted = logged.post("/feedback", json={"image_id": answer["image_id"], "label": 0})
+    assert noted.status_code == 200
+
+
+def test_feedback_that_is_not_called_json_is_refused(logged: TestClient) -> None:
+    """A page of another site can have a browser send text, but not JSON, without asking."""
+    refused = logged.post(
+        "/feedback",
+        content=b'{"image_id": "x/0", "label": 0}',
+        headers={"Content-Type": "text/plain"},
+    )
+
+    assert refused.status_code == 422
+    assert "application/json" in refused.json()["detail"]
+
+
 def test_without_a_log_feedback_says_how_to_have_one(client: TestClient) -> None:
     asked = [client.post("/feedback", json={"image_id": "x", "label": 0}), client.get("/feedback")]
 
