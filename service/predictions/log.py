@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import TypeVar
 
-from models.errors import NotReady, SeeWhyError
+from models.errors import NotReady
 from service.predictions.store import Answered, Store
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class PredictionLog:
         """Have something done to the file, after the answers that were recorded so far.
 
         The future raises `NotReady` where the log is not being written, and what `question`
-        raises of ours.
+        raises.
         """
         future: Future[T] = Future()
 
@@ -103,11 +103,11 @@ class PredictionLog:
                 return
             try:
                 found = question(store)
-            except SeeWhyError as error:
-                future.set_exception(error)
             except sqlite3.Error as error:
                 future.set_exception(NotReady(f"the prediction log failed: {error}"))
                 raise
+            except Exception as error:  # noqa: BLE001  # who asked gets it, the thread lives on
+                future.set_exception(error)
             else:
                 future.set_result(found)
 

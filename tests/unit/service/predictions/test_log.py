@@ -76,6 +76,19 @@ def test_a_question_sees_what_was_recorded_before(
     assert log.state.failure is None
 
 
+def test_a_question_that_fails_by_itself_does_not_stop_the_log(
+    path: Path, start: Callable[[Path], PredictionLog]
+) -> None:
+    log = start(path)
+
+    with pytest.raises(UnicodeEncodeError):
+        log.ask(lambda store: store.find("\ud800")).result(SECONDS)
+
+    log.record(answered(1))
+    assert log.ask(lambda store: store.find("r1/0")).result(SECONDS).predicted == "cat"
+    assert log.state == LogState(written=1, lost=0, failure=None)
+
+
 def test_answers_that_pile_up_are_lost_and_counted(
     path: Path, start: Callable[[Path], PredictionLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
