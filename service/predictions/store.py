@@ -166,8 +166,10 @@ class Store:
         # Readers do not wait for the writer, and a commit does not wait for the disk.
         execute("PRAGMA journal_mode = wal")
         execute("PRAGMA synchronous = normal")
-        if layout == 0:
-            self._connection.executescript(f"{_TABLE} PRAGMA user_version = {LAYOUT};")
+        # All of it or nothing; and in any case something, so that a disk that is full or read-only
+        # refuses now, not the next answer.
+        table = _TABLE if layout == 0 else ""
+        self._connection.executescript(f"BEGIN; {table} PRAGMA user_version = {LAYOUT}; COMMIT;")
         execute("SELECT 1 FROM predictions LIMIT 1")
 
     def _values(self, row: Answered) -> tuple[object, ...]:

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import resource
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,33 @@ def test_beyond_its_size_the_oldest_go_and_the_disk_gets_it_back(path: Path) -> 
     assert kept == list(range(5000 - len(kept), 5000))
     assert 1000 <= len(kept) <= 2500
     assert path.stat().st_size <= 2_500_000
+
+
+def test_a_disk_that_has_become_full_refuses_the_log_before_any_answer(path: Path) -> None:
+    """Or the log would seem to be written until an answer comes, and is lost."""
+    log = Store(path, keep_images=False)
+    log.append([answered(n) for n in range(500)])
+    with sqlite3.connect(path) as reader:  # what is open has its WAL kept
+        reader.execute("SELECT 1 FROM predictions").fetchone()
+        log.close()
+        wal = path.with_name(f"{path.name}-wal").stat().st_size
+
+        with no_file_longer_than(wal), pytest.raises(sqlite3.OperationalError, match="disk"):
+            Store(path, keep_images=False)
+
+        Store(path, keep_images=False).close()
+    assert len(rows(path)) == 500
+
+
+@contextmanager
+def no_file_longer_than(size: int) -> Iterator[None]:
+    """Refuse what would make a file longer, as a full disk does; Python ignores the signal."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 def test_a_log_of_another_layout_is_refused(path: Path) -> None:
