@@ -6,6 +6,8 @@ images (split conformal prediction: Vovk et al. 2005). Coverage is a promise abo
 images together: among the hard ones it may be lower.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -76,10 +78,40 @@ def prediction_sets(
     Raises:
         Unsupported: the rule was not fitted for this coverage.
     """
+    values = np.asarray(probabilities, dtype=np.float64)
+    order = np.argsort(-values, axis=1, kind="stable")
+    ranked = np.take_along_axis(values, order, axis=1)
+    sizes = [set_size(row.tolist(), rule, coverage) for row in ranked]
+    within = np.arange(values.shape[1]) < np.array(sizes)[:, np.newaxis]
+    sets = np.empty_like(within)
+    np.put_along_axis(sets, order, within, axis=1)
+    return sets
+
+
+def set_size(ranked: Iterable[float], rule: Lac | Raps, coverage: float) -> int:
+    """How many of an image's classes cannot be ruled out: the most probable ones.
+
+    A loop, for it ends after a few classes, and arrays would cost an answer more.
+
+    Args:
+        ranked: [K], the probabilities, the largest first.
+        rule: as for `prediction_sets`.
+        coverage: likewise.
+
+    Raises:
+        Unsupported: the rule was not fitted for this coverage.
+    """
     largest = threshold(rule, coverage)
-    if isinstance(rule, Lac):
-        return lac_scores(probabilities) <= largest
-    return raps_scores(probabilities, penalty=rule.penalty, k_reg=rule.k_reg) <= largest
+    size, mass = 0, 0.0
+    for probability in ranked:
+        if isinstance(rule, Lac):
+            score = 1 - probability
+        else:
+            score = min(mass, 1.0) + rule.penalty * max(size + 1 - rule.k_reg, 0)
+        if score > largest:
+            break
+        size, mass = size + 1, mass + probability
+    return size
 
 
 def threshold(rule: Lac | Raps, coverage: float) -> float:

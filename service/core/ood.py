@@ -15,25 +15,25 @@ _COMPARED = 512
 
 _PERCENTS = np.arange(101.0)
 
+_TINY = np.finfo(np.float64).tiny
+
 _BLOCK = 2**22
 """Similarities held at a time: 16 MiB, and twice that while they are sorted."""
 
 
-def energy(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> Floats:
+def energy(logits: npt.NDArray[np.floating]) -> Floats:
     """The free energy: minus a smooth maximum of the logits.
 
-    Liu et al. 2020, "Energy-based out-of-distribution detection", equation 4; the paper
-    keeps the temperature at 1.
+    Liu et al. 2020, "Energy-based out-of-distribution detection", equation 4, at temperature 1
+    as in the paper.
 
     Args:
         logits: [N, K], finite.
-        temperature: above 0.
 
     Returns:
         [N], in the logits' units.
     """
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    return np.asarray(-temperature * np.logaddexp.reduce(scaled, axis=1))
+    return np.asarray(-np.logaddexp.reduce(np.asarray(logits, dtype=np.float64), axis=1))
 
 
 def representatives(images: int) -> npt.NDArray[np.int64]:
@@ -49,7 +49,7 @@ def unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """Vectors [N, D] at length 1, as `nearest_neighbour` compares them; zero stays zero."""
     exact = np.asarray(vectors, dtype=np.float64)
     lengths = np.sqrt(np.vecdot(exact, exact))[:, np.newaxis]
-    return (exact / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return np.asarray(exact / np.maximum(lengths, _TINY), dtype=np.float32)
 
 
 def nearest_neighbour(

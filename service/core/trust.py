@@ -154,9 +154,8 @@ def assess(
     coverage, found = None, None
     if terms.sets is not None:
         rule, coverage = terms.sets
-        (members,) = conformal.prediction_sets(probabilities[np.newaxis], rule, coverage)
-        # A class is in the set only with all more probable ones.
-        found = top(probabilities, labels, int(members.sum()))
+        ranked = np.sort(probabilities)[::-1].tolist()
+        found = top(probabilities, labels, conformal.set_size(ranked, rule, coverage))
     return Assessment(coverage, found, novelty, _decide(float(probabilities.max()), novelty, terms))
 
 
@@ -208,8 +207,8 @@ def _sets(calibration: Calibration, asked: Asked) -> tuple[Lac | Raps, float] | 
     rule = getattr(calibration.conformal, asked.rule or SetRule.RAPS)
     coverage = asked.coverage
     if coverage is None:
-        fitted = [float(each) for each in rule.thresholds]
-        coverage = DEFAULT_COVERAGE if DEFAULT_COVERAGE in fitted else max(fitted)
+        usual = f"{DEFAULT_COVERAGE:g}" in rule.thresholds
+        coverage = DEFAULT_COVERAGE if usual else max(map(float, rule.thresholds))
     conformal.threshold(rule, coverage)  # refuses what was not fitted, before any work
     return rule, coverage
 
