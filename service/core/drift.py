@@ -30,6 +30,9 @@ _AXES = 16
 _VARYING = 1e-6
 """What varies less, relative to the widest direction, is rounding."""
 
+_BLOCK = 4096
+"""Embeddings that are made float64 at a time."""
+
 
 class Statistic(StrEnum):
     """What is compared, and how."""
@@ -109,7 +112,7 @@ def baseline(reference: Reference, size: int) -> Baseline:
         size: n, images in a window.
     """
     random = np.random.default_rng(0)
-    mean, axes, places = _principal(reference.embedding.astype(np.float64))
+    mean, axes, places = _principal(reference.embedding)
     drawn = [
         {
             **_divergences(*_drawn(reference.predicted, size, random), "predicted"),
@@ -164,17 +167,18 @@ def _drawn_distance(places: Floats, size: int, random: np.random.Generator) -> f
     return float(np.linalg.norm(window - error))
 
 
-def _principal(embedding: Floats) -> tuple[Floats, Floats, Floats]:
+def _principal(embedding: npt.NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
     """The mean, the axes and the places on them of embeddings [M, D], as in `Baseline`.
 
     Of the directions in which they vary, the widest are kept; a bounded number of images
     chooses them.
     """
-    mean = embedding.mean(axis=0)
+    mean = embedding.mean(axis=0, dtype=np.float64)
     _, lengths, directions = np.linalg.svd(
         embedding[ood.representatives(len(embedding))] - mean, full_matrices=False
     )
     kept = directions[:_AXES][lengths[:_AXES] > _VARYING * lengths[0]].T
-    places = (embedding - mean) @ kept
+    blocks = range(0, len(embedding), _BLOCK)
+    places = np.concatenate([(embedding[row : row + _BLOCK] - mean) @ kept for row in blocks])
     deviations = places.std(axis=0)
     return mean, kept / deviations, places / deviations

@@ -15,7 +15,7 @@ _COMPARED = 512
 
 _PERCENTS = np.arange(101.0)
 
-_TINY = np.finfo(np.float64).tiny
+_TINY = float(np.finfo(np.float64).tiny)
 
 _BLOCK = 2**22
 """Similarities held at a time: 16 MiB, and twice that while they are sorted."""

@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 EXACT_UP_TO = 100_000
 """Images that are all looked at for an answer, unless the search says otherwise."""
 
+_BLOCK = 4096
+"""Vectors whose length is made 1 at a time, in float64."""
+
 
 class Search(StrEnum):
     """How the nearest images are found; `auto`: exactly among 100,000, or without faiss."""
@@ -103,7 +106,9 @@ def nearest(index: Index, embedding: npt.NDArray[np.floating], count: int) -> tu
 
 
 def _exhaustive(embedding: npt.NDArray[np.floating]) -> Candidates:
-    vectors = ood.unit(embedding)
+    vectors = np.empty(embedding.shape, dtype=np.float32)
+    for first in range(0, len(vectors), _BLOCK):
+        vectors[first : first + _BLOCK] = ood.unit(embedding[first : first + _BLOCK])
 
     def find(image: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
         count = min(count, len(vectors))
