@@ -20,6 +20,7 @@ from models.errors import DataError, ExportError
 from models.manifest import Graph, Precision
 from models.repository import Repository
 from seewhy import inprocess
+from service.core.ports import Arrays
 from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
 from service.settings import Settings
@@ -247,6 +248,19 @@ def test_the_sets_of_a_fine_tuned_network_hold_as_much_as_they_promise(
             assert round(reached * images) >= law.ppf(0.001)
 
 
+def test_the_reference_of_a_fine_tuned_network_is_in_its_own_features(
+    parity: Path, tuned: tuple[Trained, list[str]]
+) -> None:
+    found, _ = tuned
+    samples = prepare(parity, seed=0).learning
+
+    reference = np.load(found.bundle.directory / "reference.npz")
+
+    assert reference["ids"].tolist() == [sample.id for sample in samples]
+    own = _outputs(found, samples)["embedding"]
+    np.testing.assert_allclose(reference["embedding"], own, rtol=2**-10, atol=1e-3)  # float16
+
+
 def test_a_users_calibration_images_calibrate_the_network(
     parity: Path, repository: Repository, tmp_path: Path
 ) -> None:
@@ -278,8 +292,13 @@ def _temperature(found: Trained) -> float:
 
 def _answers(found: Trained, samples: Sequence[Sample]) -> npt.NDArray[np.float32]:
     """The logits of what serves."""
+    return np.asarray(_outputs(found, samples)["logits"])
+
+
+def _outputs(found: Trained, samples: Sequence[Sample]) -> Arrays:
+    """All that it computes."""
     session = open_graph(found.bundle, Graph.MODEL, choose(Provider.CPU))
-    return session.run({"image": crops(samples, found.bundle.manifest.preprocessing)})["logits"]
+    return session.run({"image": crops(samples, found.bundle.manifest.preprocessing)})
 
 
 def test_what_the_advisor_chooses_is_done_and_can_be_repeated(
