@@ -27,8 +27,8 @@ def read(root: Path) -> Dataset:
     sorted; an image's id is its path below `root`.
 
     Raises:
-        DataError: there is no such folder, a class folder has no image, a class is missing
-            from the training split, or there are fewer than two classes.
+        DataError: there is no such folder, a class folder has no image, a split's folder no
+            class, a class is missing from the training split, or there are fewer than two.
     """
     folders = _folders(root)
     if any(folder.name in SPLITS for folder in folders):
@@ -52,6 +52,8 @@ def _dataset(root: Path, parts: Parts) -> Dataset:
         raise DataError(f"classes to learn in {root}: {len(labels)}; two are the least")
     samples = []
     for split, classes in parts.items():
+        if not classes:
+            raise DataError(f"{root} has a folder for {split} without a class in it")
         for folder in classes:
             if folder.name not in labels:
                 raise DataError(f"{folder}: there is no class {folder.name} to train on")

@@ -57,7 +57,10 @@ class Prepared:
         counts = self.dataset.counts()
         yield f"{train} images to learn from, {test} held out, {len(counts)} classes"
         fewest, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-        yield f"{most} has most images ({counts[most]}), {fewest} fewest ({counts[fewest]})"
+        if counts[fewest] == counts[most]:
+            yield f"every class has {counts[most]} images"
+        else:
+            yield f"{most} has most images ({counts[most]}), {fewest} fewest ({counts[fewest]})"
         for image in self.unreadable:
             yield f"left out: {image.id}: {image.reason}"
         if self.leaked:

@@ -38,24 +38,31 @@ def assign(dataset: Dataset, groups: npt.NDArray[np.int64], *, seed: int) -> Ass
         seed: of the choice.
 
     Raises:
-        DataError: a class has too few images to be on both sides.
+        DataError: a class has too few images to be on both sides, or none in the user's test.
     """
     given = {sample.split for sample in dataset.samples}
     if given & {Split.VALIDATION, Split.TEST}:
         assigned = [_settled(sample, given) for sample in dataset.samples]
+        if label := _missing(replace(dataset, samples=tuple(assigned)), Split.TEST):
+            raise DataError(f"class {label} has no image among those set apart to judge the model")
     else:
         assigned = _hold_out(dataset, groups, seed)
     leaked = _leaked(assigned, groups)
     kept = tuple(sample for sample in assigned if sample.id not in leaked)
     found = replace(dataset, samples=kept)
     for split in (Split.TRAIN, Split.TEST):
-        for label, count in replace(found, samples=found.of(split)).counts().items():
-            if not count:
-                raise DataError(
-                    f"class {label} has too few images: none is left for {split}; "
-                    "near-duplicates count as one"
-                )
+        if label := _missing(found, split):
+            raise DataError(
+                f"class {label} has too few images: none is left for {split}; "
+                "near-duplicates count as one"
+            )
     return Assignment(found, tuple(sorted(leaked)))
+
+
+def _missing(dataset: Dataset, split: Split) -> str | None:
+    """A class without an image in a split."""
+    counts = replace(dataset, samples=dataset.of(split)).counts()
+    return next((label for label, count in counts.items() if not count), None)
 
 
 def _hold_out(dataset: Dataset, groups: npt.NDArray[np.int64], seed: int) -> list[Sample]:

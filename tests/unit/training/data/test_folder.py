@@ -93,6 +93,15 @@ def test_what_cannot_be_learned_from_is_named(
         folder.read(tmp_path)
 
 
+def test_a_split_without_a_class_is_named(tmp_path: Path, save: Save, noise: Image.Image) -> None:
+    for name in ("train/cat/a.png", "train/dog/b.png"):
+        save(name, noise)
+    (tmp_path / "val").mkdir()
+
+    with pytest.raises(DataError, match="has a folder for validation without a class in it"):
+        folder.read(tmp_path)
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="photos cannot be read: No such file"):
         folder.read(tmp_path / "photos")

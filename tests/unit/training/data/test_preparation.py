@@ -39,3 +39,14 @@ def test_what_was_found_in_the_data_is_told(
         "val/thing/coffee.jpg",
         "val/alive/camera.png",
     }
+
+
+def test_classes_of_one_size_have_no_largest(tmp_path: Path, save: Save, photos: Photos) -> None:
+    for split, names in (("train", ("cat", "coins")), ("val", ("coffee", "rocket"))):
+        for label, name in zip("ab", names, strict=True):
+            save(f"{split}/{label}/{name}.png", photos[name])
+
+    assert list(prepare(tmp_path, seed=0).findings()) == [
+        "2 images to learn from, 2 held out, 2 classes",
+        "every class has 2 images",
+    ]

@@ -122,6 +122,12 @@ def test_a_copy_of_what_the_user_set_apart_is_not_learned_from() -> None:
     assert [sample.id for sample in found.dataset.samples] == ["1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize("apart", [Split.VALIDATION, Split.TEST])
+def test_a_class_that_the_user_s_test_does_not_have_is_named(apart: Split) -> None:
+    with pytest.raises(DataError, match="class1 has no image among those set apart to judge"):
+        assign(dataset([0, 1, 1, 0], [Split.TRAIN] * 3 + [apart]), np.arange(4), seed=0)
+
+
 @pytest.mark.parametrize(
     ("labels", "groups", "message"),
     [
