@@ -39,9 +39,11 @@ def load(folder: Path, identity: str) -> dict[str, Any] | None:
         return None
     path = folder / FILE
     try:
-        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise TrainingError(f"{path} is no checkpoint: {error}") from error
+    if not isinstance(found, dict) or found.keys() != {"identity", "state"}:
+        raise TrainingError(f"{path} is no checkpoint of `seewhy train`: give another --run")
     if found["identity"] != identity:
         raise TrainingError(
             f"{path} is of another run ({found['identity']}): give the same data, options and "

@@ -1,6 +1,7 @@
 """What a run writes down of each epoch: metrics.jsonl and TensorBoard's events."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ def journal(folder: Path | None, after: int) -> Iterator[Record]:
         return
     path = folder / FILE
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = [line for line in lines if json.loads(line)["epoch"] <= after]
+    kept = [line for line in lines if _epoch(line) <= after]
     path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
     with (
         path.open("a", encoding="utf-8", buffering=1) as file,
@@ -40,6 +41,14 @@ def journal(folder: Path | None, after: int) -> Iterator[Record]:
             board.flush()
 
         yield record
+
+
+def _epoch(line: str) -> float:
+    """The epoch that a line tells of; of one that a crash has cut off, later than any."""
+    try:
+        return float(json.loads(line)["epoch"])
+    except ValueError:
+        return math.inf
 
 
 def _nowhere(_epoch: int, _figures: Mapping[str, float]) -> None:

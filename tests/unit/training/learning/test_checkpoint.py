@@ -51,3 +51,11 @@ def test_a_broken_one_is_refused(tmp_path: Path, content: bytes | None) -> None:
 
     with pytest.raises(TrainingError, match="no checkpoint"):
         checkpoint.load(tmp_path, "bees")
+
+
+@pytest.mark.parametrize("other", [{"state_dict": {}}, [1, 2]])
+def test_that_of_another_program_is_refused(tmp_path: Path, other: object) -> None:
+    torch.save(other, tmp_path / "checkpoint.pt")
+
+    with pytest.raises(TrainingError, match=r"no checkpoint of .seewhy train.*another --run"):
+        checkpoint.load(tmp_path, "bees")

@@ -44,6 +44,15 @@ def test_epochs_done_again_stand_once(tmp_path: Path) -> None:
     assert board(tmp_path, "loss") == [(1, 0.75), (2, 0.375)]
 
 
+def test_a_line_that_a_crash_has_cut_off_is_dropped(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "loss": 0.75}\n{"epoch": 2, "lo')
+
+    with journal(tmp_path, 1) as record:
+        record(2, {"loss": 0.5})
+
+    assert lines(tmp_path) == [{"epoch": 1, "loss": 0.75}, {"epoch": 2, "loss": 0.5}]
+
+
 def test_without_a_folder_nothing_is_written() -> None:
     with journal(None, 0) as record:
         record(1, {"loss": 0.75})
