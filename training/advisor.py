@@ -94,6 +94,11 @@ class Evidence:
             return self.pretrained and self.serving is self.layers[-1]
         return self.shift < FAR
 
+    @property
+    def calls_for_training(self) -> bool:
+        """Whether the table says to train the network."""
+        return self.much or not self.similar
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -102,6 +107,11 @@ class Advice:
     evidence: Evidence
     recipe: Recipe
     reason: str
+
+    @property
+    def hurried(self) -> bool:
+        """Whether the table says to train the network, and there was no time for it."""
+        return self.evidence.calls_for_training and self.recipe.strategy is Strategy.PROBE
 
 
 CHOICES = {
@@ -124,7 +134,7 @@ def advise(evidence: Evidence, asked: Recipe, budget: float) -> Advice:
     """
     known = f"{_amount(evidence)}, and {_likeness(evidence)}"
     probe = asked.model_copy(update={"strategy": Strategy.PROBE})
-    if not evidence.much and evidence.similar:
+    if not evidence.calls_for_training:
         return Advice(evidence, probe, f"{known}: a linear classifier on its features will do.")
     chosen = _depth(evidence)
     update = {"strategy": Strategy.FINETUNE, "depth": depth.name(chosen)}

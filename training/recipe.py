@@ -1,7 +1,7 @@
 """How a network is trained: everything that a user may choose, with what it is by default."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -128,6 +128,14 @@ class Recipe(BaseModel):
         None, ge=1, description="Epochs without a better one, after which training stops."
     )
     compile: bool = Field(default=False, description="Compile the network (torch.compile).")
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """Every choice by name; where no network is trained, those that a probe knows."""
+        every = self.model_dump(mode="json")
+        if self.strategy is not Strategy.PROBE:
+            return every
+        return {name: every[name] for name in ("strategy", "balance", "metric")}
 
     @property
     def options(self) -> list[str]:

@@ -183,7 +183,8 @@ def _contents(served: Served, test: Images, examined: _Examination) -> Contents:
     staged, learned = served.staged, served.learned
     return Contents(
         title=str(staged),
-        command=staged.manifest.provenance.created_by,
+        provenance=staged.manifest.provenance,
+        recipe=learned.request.recipe,
         names=staged.manifest.labels,
         findings=tuple(learned.data.findings()),
         probes=learned.probes,

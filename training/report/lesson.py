@@ -1,8 +1,6 @@
 """What the report shows of how the network learned: its curves, and the images that it saw."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +19,10 @@ IMAGES, EPOCHS = 4, 6
 class Lesson:
     """The outcome, what the curves say, the charts (SVG elements), and what was seen.
 
-    `recipe` is every choice by name. `sheet` is uint8 [N, H, W, 3]: four images as each of the
-    first six epochs saw them.
+    `sheet` is uint8 [N, H, W, 3]: four images as each of the first six epochs saw them.
     """
 
     tuning: Tuning
-    recipe: Mapping[str, Any]
     diagnosis: Diagnosis | None
     curves: str
     sweep: str | None
@@ -40,7 +36,6 @@ def lesson(tuning: Tuning, recipe: Recipe, *, seed: int) -> Lesson:
     sheet = contact_sheet(tuning.training, recipe, seed=seed)
     return Lesson(
         tuning,
-        recipe.model_dump(mode="json"),
         diagnose(history),
         pictures.learning_curves(history),
         sweep,

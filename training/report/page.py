@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.manifest import Calibration, Squeezing
+from models.manifest import Calibration, Provenance, Squeezing
 from training.advisor import Advice
 from training.forest import Forest
 from training.judgement import Judgement
 from training.label_errors import Suspect
 from training.precision_loss import PrecisionLoss
 from training.probe import Probe
+from training.recipe import Recipe
 from training.report import pictures
 from training.report.inside import Inside
 from training.report.lesson import Lesson
+from training.report.next_steps import next_steps
 from training.report.template import template
 from training.robustness.adversarial import Adversarial
 from training.robustness.measurement import SEVERITIES, Robustness
@@ -40,7 +42,8 @@ class Contents:
 
     Attributes:
         title: the bundle's name and version.
-        command: what made it.
+        provenance: the bundle's.
+        recipe: how it was trained.
         names: [K], of the classes.
         findings: what is to know of the data, a line each.
         probes: all that were fitted, the chosen one first.
@@ -61,7 +64,8 @@ class Contents:
     """
 
     title: str
-    command: str
+    provenance: Provenance
+    recipe: Recipe
     names: tuple[str, ...]
     findings: tuple[str, ...]
     probes: Sequence[Probe]
@@ -96,7 +100,14 @@ def render(contents: Contents) -> str:
     return template("page.html").render(
         title=contents.title,
         summary=summary(judged),
-        command=contents.command,
+        provenance=contents.provenance,
+        recipe=_recipe(contents),
+        next_steps=next_steps(
+            judged.calibrated,
+            doubted=len(contents.suspects),
+            advice=contents.advice,
+            diagnosis=None if contents.lesson is None else contents.lesson.diagnosis,
+        ),
         findings=contents.findings,
         names=contents.names,
         judged=judged,
@@ -123,6 +134,13 @@ def render(contents: Contents) -> str:
         rotation=pictures.rotation(contents.robustness.rotation),
         shift=pictures.shift(contents.robustness.shifts),
     )
+
+
+def _recipe(contents: Contents) -> dict[str, Any]:
+    """Every choice, the rate that a sweep has found among them."""
+    sweep = None if contents.lesson is None else contents.lesson.tuning.history.sweep
+    found = {} if sweep is None else {"rate": f"{sweep.chosen:.1e}, found by the sweep"}
+    return contents.recipe.choices | found
 
 
 def _layers(advice: Advice | None) -> str | None:

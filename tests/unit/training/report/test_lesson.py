@@ -44,13 +44,6 @@ def test_each_epoch_is_a_point_of_its_curve(examples: Examples) -> None:
     assert found.diagnosis is None, "three epochs say nothing"
 
 
-def test_every_choice_of_the_recipe_is_shown(examples: Examples) -> None:
-    recipe = shown(examples, None).recipe
-
-    assert recipe.keys() == Recipe.model_fields.keys()
-    assert recipe["optimizer"] == Recipe().optimizer
-
-
 def test_a_sweep_is_shown_with_the_rate_that_was_taken(examples: Examples) -> None:
     found = shown(examples, Sweep((1e-5, 1e-4, 1e-3), (1.0, 0.9, 2.0), 1e-4))
 

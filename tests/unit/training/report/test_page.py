@@ -1,6 +1,7 @@
 """The report: what it tells, and that it needs nothing else."""
 
 import base64
+import math
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
@@ -17,6 +18,7 @@ from models.manifest import (
     MethodName,
     OutOfDistribution,
     Precision,
+    Provenance,
     Raps,
     Squeezing,
 )
@@ -24,15 +26,20 @@ from service.core.classification import Prediction
 from service.core.robustness.geometry import Axis
 from training.advisor import Evidence, advise
 from training.forest import Forest
+from training.history import Epoch, History
 from training.judgement import judge
 from training.label_errors import Suspect
 from training.layers import Transfer
+from training.learning.batches import Examples
+from training.learning.rate_finder import Sweep
+from training.partition import Partition
 from training.precision_loss import PrecisionLoss
 from training.probe import Classifier, LinearHead, Probe
-from training.recipe import Recipe
+from training.recipe import Metric, Recipe, Strategy
 from training.report.explanations import Explained, Explanations
 from training.report.inside import Inside
 from training.report.layers import Layer, LayerTable
+from training.report.lesson import lesson
 from training.report.page import SUSPECTS, Contents, Shown, render
 from training.report.visualisation import Visualisation
 from training.robustness.adversarial import Adversarial
@@ -41,6 +48,7 @@ from training.saliency.comparison import Faithfulness
 from training.saliency.randomization import Stage
 from training.saliency.recommendation import Recommendation
 from training.score import Score
+from training.tuning import Tuning
 
 NAMES = ("ants & <bees>", "wasps")
 IMAGES = 40
@@ -94,7 +102,17 @@ def contents() -> Contents:
     probes = [Probe(Classifier.SVM, 0.001, head, logits, score) for score in scores]
     return Contents(
         title="insects version 3",
-        command="seewhy train insects",
+        provenance=Provenance(
+            backbone="tinynet",
+            weights="PyPI tiny 1.0",
+            licence="MIT",
+            created_by="seewhy train insects",
+            parameters=7,
+            seed=3,
+            data_fingerprint="ab" * 32,
+            libraries={"torch": "2.15.0"},
+        ),
+        recipe=Recipe(strategy=Strategy.PROBE),
         names=NAMES,
         findings=("30 images to learn from", "left out: a<b.jpg"),
         probes=probes,
@@ -156,6 +174,33 @@ def test_the_page_tells_what_was_found(contents: Contents) -> None:
     assert "Temperature 1.37" in text
     assert f"RAPS 90% {contents.judged.sets[1].reached:.1%}" in text
     assert "svm (best) 0.001 0.310 90.0%" in text
+
+
+def test_the_page_says_how_it_was_made(contents: Contents) -> None:
+    text = words(contents)
+
+    assert "backbone tinynet weights PyPI tiny 1.0, licence: MIT" in text
+    assert f"data fingerprint {'ab' * 32} seed 3" in text
+    assert "strategy probe balance auto metric log-loss libraries torch 2.15.0" in text
+
+
+def test_the_page_says_what_rate_the_sweep_has_found(contents: Contents) -> None:
+    examples = Examples(contents.learning.crops, np.arange(IMAGES) % 2)
+    epochs = (Epoch(0, math.nan, math.nan, Score(0.5, 0.8, 0.8)),)
+    history = History(Metric.LOG_LOSS, epochs, Sweep((1e-5, 1e-4), (1.0, 0.9), 3e-5))
+    everything = np.arange(IMAGES)
+    tuning = Tuning(
+        history, examples, Partition(everything, everything, everything), epochs[0].score, {}
+    )
+    recipe = Recipe(strategy=Strategy.FINETUNE)
+    trained = replace(contents, recipe=recipe, lesson=lesson(tuning, recipe, seed=0))
+
+    assert "rate 3.0e-05, found by the sweep" in words(trained)
+    assert "augment flip" in words(trained)
+
+
+def test_the_page_says_what_to_do_next(contents: Contents) -> None:
+    assert "What to do next Look at the labels that are doubted below (1)" in words(contents)
 
 
 def test_the_page_says_what_is_left_to_a_human_look(contents: Contents) -> None:
