@@ -69,6 +69,7 @@ class Learner:
         self.images = len(examples.labels)
         steps = recipe.epochs * batches.steps(len(examples.labels), recipe, processes)
         self._optimizer = optimizers.optimizer(self._blocks, rate, recipe)
+        self._peaks = [group["lr"] for group in self._optimizer.param_groups]
         self._schedule = optimizers.schedule(self._optimizer, steps, recipe)
         self._average = _average(network, recipe.ema)
         self._classes = int(examples.labels.max()) + 1
@@ -100,6 +101,9 @@ class Learner:
                 totals += self._learn(forward, part)
                 if part.last:
                     self._step()
+                    self._schedule.step()
+                    if self._average is not None:
+                        self._average.update_parameters(self.network)
                 tick(totals)
         seconds = time.perf_counter() - start
         loss, right, images = (self._processes.total(value) for value in totals.tolist())
@@ -112,8 +116,8 @@ class Learner:
             forward = self._parallel()
 
             def step(rate: float) -> float:
-                for group in self._optimizer.param_groups:
-                    group["lr"] = rate * group["initial_lr"]
+                for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
+                    group["lr"] = rate * peak
                 totals = torch.zeros(3, device=self._processes.device)
                 for part in parts:
                     totals += self._learn(forward, part)
@@ -202,9 +206,6 @@ class Learner:
             nn.utils.clip_grad_norm_(moved, self._recipe.clip)
         self._optimizer.step()
         self._optimizer.zero_grad()
-        self._schedule.step()
-        if self._average is not None:
-            self._average.update_parameters(self.network)
 
 
 class _Classifier(nn.Module):

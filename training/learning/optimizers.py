@@ -93,8 +93,10 @@ def schedule(optimizer: Optimizer, steps: int, recipe: Recipe) -> schedules.LRSc
     if recipe.schedule is Schedule.ONE_CYCLE:
         peaks = [group["lr"] for group in optimizer.param_groups]
         cycled = any(name in optimizer.defaults for name in ("momentum", "betas"))
+        # It divides by the length of its rise and of its fall, from the first step to the last.
+        total = max(3, steps)
         return schedules.OneCycleLR(
-            optimizer, peaks, total_steps=max(2, steps), pct_start=rising / max(2, steps),
+            optimizer, peaks, total_steps=total, pct_start=min(max(2, rising), total - 1) / total,
             cycle_momentum=cycled and recipe.momentum > 0,
         )  # fmt: skip
     after: dict[Schedule, Callable[[Optimizer], schedules.LRScheduler]] = {

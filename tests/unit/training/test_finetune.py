@@ -186,6 +186,19 @@ def test_without_a_rate_one_is_found_that_undoes_nothing(
     assert again.epochs == history.epochs, "the sweep leaves no trace"
 
 
+@pytest.mark.parametrize("schedule", Schedule)
+def test_a_sweep_tries_the_same_rates_whatever_the_schedule(
+    digits: tuple[Examples, Examples], schedule: Schedule
+) -> None:
+    recipe = Recipe(strategy=Strategy.SCRATCH, epochs=1, optimizer="SGD", momentum=0)
+    steady = recipe.model_copy(update={"schedule": Schedule.CONSTANT})
+
+    _, found, _ = tuned("lenet5", recipe.model_copy(update={"schedule": schedule}), digits)
+    _, expected, _ = tuned("lenet5", steady, digits)
+
+    assert found.sweep == expected.sweep
+
+
 def test_each_epoch_is_told(digits: tuple[Examples, Examples]) -> None:
     lines: list[str] = []
     finetune(network("lenet5"), *digits, Recipe(epochs=2, rate=1e-3), Run(say=lines.append))

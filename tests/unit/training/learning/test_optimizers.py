@@ -18,12 +18,12 @@ def parameters() -> list[list[nn.Parameter]]:
     return [[nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2))] for _ in range(2)]
 
 
-def rates(recipe: Recipe) -> list[float]:
+def rates(recipe: Recipe, steps: int = STEPS) -> list[float]:
     """Of the head, step by step, as shares of the peak."""
     optimizer = optimizers.optimizer(parameters(), 1.0, recipe)
-    schedule = optimizers.schedule(optimizer, STEPS, recipe)
+    schedule = optimizers.schedule(optimizer, steps, recipe)
     found = []
-    for _ in range(STEPS):
+    for _ in range(steps):
         found.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         schedule.step()
@@ -92,3 +92,13 @@ def test_one_cycle_peaks_after_its_warm_up(name: str) -> None:
     assert max(found) == pytest.approx(1)
     assert found.index(max(found)) == 5
     assert found[-1] < 1e-3
+
+
+@pytest.mark.parametrize("schedule", Schedule)
+@pytest.mark.parametrize("warm_up", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("steps", [1, 2, 3, 10])
+def test_a_run_of_a_few_steps_has_rates_too(schedule: Schedule, warm_up: float, steps: int) -> None:
+    found = rates(Recipe(schedule=schedule, warm_up=warm_up), steps)
+
+    assert all(0 < rate <= 1 for rate in found)
+    assert max(found) == pytest.approx(1) or steps == 1
