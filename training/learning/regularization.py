@@ -53,19 +53,18 @@ def drop_branches(module: nn.Module, rate: float) -> None:
     """Have residual branches skipped while training, the last with `rate`, in place.
 
     The rate rises linearly from 0 at the input (Huang et al. 2016, "Deep networks with
-    stochastic depth", equation 4).
+    stochastic depth", equation 4). It stands for what the library would drop by itself, also
+    where it is 0.
 
     Raises:
-        TrainingError: the network has no branches that its library can skip.
+        TrainingError: the network has no branches that its library can skip, and is to skip some.
     """
-    if rate == 0:
-        return
     for parent in module.modules():  # timm leaves an identity where nothing is dropped
         for name, child in parent.named_children():
-            if name.startswith("drop_path") and isinstance(child, nn.Identity):
+            if rate > 0 and name.startswith("drop_path") and isinstance(child, nn.Identity):
                 setattr(parent, name, DropPath().eval())
     branches = [part for part in module.modules() if isinstance(part, StochasticDepth | DropPath)]
-    if not branches:
+    if rate > 0 and not branches:
         raise TrainingError("this network has no residual branches that can be skipped")
     for number, branch in enumerate(branches, start=1):
         own = rate * number / len(branches)

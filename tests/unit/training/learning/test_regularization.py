@@ -80,6 +80,19 @@ def test_branches_are_skipped_the_more_the_deeper(name: str) -> None:
         assert not torch.equal(module(image), before)
 
 
+@pytest.mark.parametrize("name", ["efficientnet_b0", "convnext_tiny", "efficientnet_lite0"])
+def test_without_a_rate_no_branch_is_skipped_though_its_library_would(name: str) -> None:
+    module = backbone(name).build(3)
+    image = torch.rand(1, 3, 64, 64)
+    before = module(image)
+
+    drop_branches(module, 0.0)
+
+    torch.manual_seed(0)
+    with regularized(module, Recipe(), 10):
+        assert torch.equal(module(image), before)
+
+
 def test_a_network_without_branches_cannot_skip_any() -> None:
     with pytest.raises(TrainingError, match="no residual branches"):
         drop_branches(backbone("lenet5").build(3), 0.1)
