@@ -242,7 +242,7 @@ def _transfers(start: _Start, probes: list[Probe], recipe: Recipe) -> list[Trans
 def _tuned(
     start: _Start, probes: list[Probe], request: Training, processes: Processes, say: Say
 ) -> Tuning:
-    identity = f"{request.command}; data {start.data.fingerprint}"
+    identity = f"{request.identity}; data {start.data.fingerprint}"
     run = Run(request.seed, request.folder, identity, request.resume, processes, say)
     parts = divided(start.data, start.splits[0], seed=request.seed)
     say(

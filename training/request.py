@@ -63,16 +63,25 @@ class Training:
         return "none" if self.recipe.strategy is Strategy.SCRATCH else self.weights
 
     @property
+    def identity(self) -> str:
+        """The options that what is learned depends on; files stand without their folders."""
+        return shlex.join(self._learning)
+
+    @property
     def command(self) -> str:
         """The command that trains this again; files stand without their folders."""
-        options = ["--backbone", self.backbone, "--weights", Path(self.starting_weights).name]
-        options += self.recipe.options
-        options += [] if self.name is None else ["--name", self.name]
-        options += [] if self.seed == 0 else ["--seed", str(self.seed)]
+        options = [] if self.name is None else ["--name", self.name]
         options += [] if self.precision is Precision.FP32 else ["--precision", self.precision]
         options += [] if self.max_drop == MAX_DROP else ["--max-drop", f"{self.max_drop:g}"]
         for each in self.min_robust_accuracy:
             options += ["--min-robust-accuracy", each]
         options += ["--full-report"] if self.full_report else []
         options += ["--thumbnails"] if self.thumbnails else []
-        return shlex.join(["seewhy", "train", self.data.resolve().name, *options])
+        data = self.data.resolve().name
+        return shlex.join(["seewhy", "train", data, *self._learning, *options])
+
+    @property
+    def _learning(self) -> list[str]:
+        options = ["--backbone", self.backbone, "--weights", Path(self.starting_weights).name]
+        options += self.recipe.options
+        return options if self.seed == 0 else [*options, "--seed", str(self.seed)]

@@ -339,6 +339,25 @@ def test_the_advisor_sees_the_classifier_that_is_published(tmp_path: Path) -> No
     assert learned.advice.evidence.layers[-1].accuracy == logistic.accuracy
 
 
+def test_what_was_learned_is_published_otherwise_without_learning_it_again(
+    digits: Path, repository: Repository, tmp_path: Path
+) -> None:
+    recipe = Recipe(strategy=Strategy.FINETUNE, epochs=1, rate=1e-3)
+    request = Training(
+        digits, "lenet5", "none", recipe, "dear", run=tmp_path, precision=Precision.INT8,
+        max_drop=-100,
+    )  # fmt: skip
+    with pytest.raises(ExportError, match="does not allow that"):
+        train(request, repository, lambda _: None)
+    lines: list[str] = []
+
+    train(replace(request, name="cheap", max_drop=100, resume=True), repository, lines.append)
+
+    assert "going on after epoch 1" in lines
+    assert not any(line.startswith("epoch") for line in lines)
+    assert "cheap" in repository.names()
+
+
 def test_what_was_begun_is_gone_on_with_however_little_time_there_is(
     digits: Path, repository: Repository, tmp_path: Path
 ) -> None:
