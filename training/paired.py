@@ -32,11 +32,13 @@ def mean_interval(differences: npt.NDArray[np.floating]) -> tuple[float, float]:
     """The normal interval of a mean, at 95%.
 
     Args:
-        differences: [N], one an image; at least two.
+        differences: [N], one an image.
 
     Returns:
-        Its ends; where all are the same, both are that.
+        Its ends; where all are the same, both are that. A single one says nothing: -inf and inf.
     """
+    if len(differences) == 1:
+        return -math.inf, math.inf
     half = norm.ppf((1 + CONFIDENCE) / 2) * differences.std(ddof=1) / math.sqrt(len(differences))
     mean = differences.mean()
     return float(mean - half), float(mean + half)

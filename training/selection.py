@@ -19,6 +19,7 @@ from training.instrument import Instrumented
 from training.layers import Transfer
 from training.learning.balance import resolved
 from training.learning.batches import Examples
+from training.learning.processes import Processes
 from training.learning.progress import Say
 from training.partition import divided
 from training.probe import Fold
@@ -131,9 +132,10 @@ class _Course:
     say: Say
 
     def network(self) -> Instrumented:
-        """As it is before it is trained."""
+        """As it is before it is trained, on the device that trains it."""
         labels = self.data.dataset.labels
-        return transferred(self.backbone, self.weights, len(labels), seed=self.seed)
+        found = transferred(self.backbone, self.weights, len(labels), seed=self.seed)
+        return found.to(Processes.alone().device)
 
 
 def _measured(candidate: Candidate, course: _Course, depths: Sequence[str]) -> Measured:

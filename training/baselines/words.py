@@ -49,10 +49,12 @@ def vocabulary(found: Sequence[Keypoints], *, seed: int) -> MiniBatchKMeans:
     """Cluster the descriptors of training images into words.
 
     Args:
-        found: of each training image; together they have some descriptors.
+        found: of each training image.
         seed: of the clusters.
     """
     descriptors = np.concatenate([each.descriptors for each in found])
+    if not len(descriptors):  # one word, which no image has
+        descriptors = np.zeros((1, DIMENSIONS))
     words = MiniBatchKMeans(min(WORDS, len(descriptors)), n_init=1, random_state=seed)
     return words.fit(descriptors)
 

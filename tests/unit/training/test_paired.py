@@ -77,3 +77,7 @@ def test_the_interval_of_a_mean_is_scipys() -> None:
 
     assert mean_interval(differences) == pytest.approx(expected)
     assert mean_interval(np.full(9, 0.25)) == (0.25, 0.25)
+
+
+def test_one_image_says_nothing_of_a_mean() -> None:
+    assert mean_interval(np.array([0.25])) == (-math.inf, math.inf)

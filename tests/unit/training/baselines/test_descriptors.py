@@ -71,3 +71,9 @@ def test_an_image_without_corners_has_no_words() -> None:
 
     assert found.descriptors.shape == (0, 128)
     assert not words.pyramid(found, vocabulary).any()
+
+
+def test_where_no_image_has_corners_none_has_words() -> None:
+    found = words.keypoints(np.full((SIDE, SIDE, 3), 128, dtype=np.uint8))
+
+    assert not words.pyramid(found, words.vocabulary([found], seed=0)).any()
