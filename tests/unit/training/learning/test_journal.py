@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.learning.journal import journal
@@ -53,6 +54,12 @@ def test_a_line_that_a_crash_has_cut_off_is_dropped(tmp_path: Path) -> None:
     assert lines(tmp_path) == [{"epoch": 1, "loss": 0.75}, {"epoch": 2, "loss": 0.5}]
 
 
-def test_without_a_folder_nothing_is_written() -> None:
+def test_without_a_folder_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
     with journal(None, 0) as record:
         record(1, {"loss": 0.75})
+
+    assert not list(tmp_path.iterdir())
