@@ -133,14 +133,18 @@ def advise(evidence: Evidence, asked: Recipe, budget: float) -> Advice:
             to fine-tune, and the reason says how long it would take.
     """
     known = f"{_amount(evidence)}, and {_likeness(evidence)}"
-    probe = asked.model_copy(update={"strategy": Strategy.PROBE})
-    if not evidence.calls_for_training:
+    without = {"strategy": Strategy.PROBE, "adversarial": None, "noise": 0.0}
+    probe = asked.model_copy(update=without)
+    if not evidence.calls_for_training and not asked.hardened:
         return Advice(evidence, probe, f"{known}: a linear classifier on its features will do.")
     chosen = _depth(evidence)
     update = {"strategy": Strategy.FINETUNE, "depth": depth.name(chosen)}
     recipe = asked.model_copy(update=update)
     seconds = evidence.spent + _seconds(recipe, evidence)
     blocks = _blocks(chosen)
+    if seconds <= budget and not evidence.calls_for_training:
+        reason = f"{known}, but attacked or noisy ones are asked for: {blocks} can learn these."
+        return Advice(evidence, recipe, reason)
     if seconds <= budget:
         return Advice(evidence, recipe, f"{known}: to fine-tune {blocks} pays.")
     return Advice(
@@ -187,7 +191,9 @@ def _seconds(recipe: Recipe, evidence: Evidence) -> float:
     learned = recipe.epochs * last.images
     if recipe.rate is None:
         learned += rate_finder.STEPS * recipe.batch * recipe.accumulate
-    passes = learned * (1 + BACKWARD * share) + (recipe.epochs + AFTERWARDS) * last.images
+    # An attack goes back to the pixels at each of its steps.
+    attack = 0 if recipe.adversarial is None else recipe.attack_steps * (1 + BACKWARD)
+    passes = learned * (1 + BACKWARD * share + attack) + (recipe.epochs + AFTERWARDS) * last.images
     return passes * evidence.forward
 
 

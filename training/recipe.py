@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from service.core.robustness.norms import Norm
 
@@ -128,6 +128,19 @@ class Recipe(BaseModel):
         None, ge=1, description="Epochs without a better one, after which training stops."
     )
     compile: bool = Field(default=False, description="Compile the network (torch.compile).")
+
+    @field_validator("adversarial", "noise")
+    @classmethod
+    def _learned_by_training(cls, value: Norm | float | None, info: ValidationInfo) -> Any:
+        """A probe learns from images as they are."""
+        if value and info.data.get("strategy") is Strategy.PROBE:
+            raise ValueError("only a network that is trained learns it, and no --strategy probe")
+        return value
+
+    @property
+    def hardened(self) -> bool:
+        """Whether attacked or noisy images are learned from."""
+        return self.adversarial is not None or self.noise > 0
 
     @property
     def choices(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from service.core.robustness.norms import Norm
 from training.advisor import FAR, MUCH, Advice, Evidence, advise
 from training.layers import Transfer
 from training.recipe import Balance, Recipe, Strategy
@@ -108,6 +109,28 @@ def test_fewer_blocks_take_less_time() -> None:
 
     assert depth(advise(found, ASKED, enough + 1)) == "5"
     assert depth(advise(found, ASKED, enough - 1)) == "none"
+
+
+def test_what_only_training_can_give_is_trained_for() -> None:
+    for robust in ({"adversarial": Norm.LINF}, {"noise": 0.25}):
+        asked = ASKED.model_copy(update=robust)
+
+        advice = advise(evidence(), asked, AGES)
+
+        assert depth(advice) == "5"
+        assert "but attacked or noisy ones are asked for: its last 5 blocks" in advice.reason
+        hurried = advise(evidence(), asked, 1).recipe
+        assert hurried == ASKED.model_copy(update={"strategy": Strategy.PROBE})
+
+
+def test_attacks_take_their_time() -> None:
+    # Three steps, forward and back to the pixels each: 8 * (3 + 9) + 8 + 3 = 107 passes.
+    found = evidence(much=True, shift=FAR)
+    asked = ASKED.model_copy(update={"adversarial": Norm.L2, "attack_steps": 3})
+    enough = 30 + 107 * 400 * 0.02
+
+    assert depth(advise(found, asked, enough + 1)) == "full"
+    assert depth(advise(found, asked, enough - 1)) == "none"
 
 
 def test_a_network_of_one_layer_can_be_advised_on() -> None:

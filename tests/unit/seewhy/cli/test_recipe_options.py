@@ -27,6 +27,8 @@ def test_every_field_has_its_option_with_its_description(
         (["--rate", "nan"], "--rate nan: ", 2),
         (["--depth", "half"], "--depth half: ", 2),
         (["--schedule", "linear"], "--schedule", 2),
+        (["--strategy", "probe", "--noise", "0.5"], "--noise 0.5: only a network that is", 2),
+        (["--strategy", "probe", "--adversarial", "l2"], "--adversarial l2: only a network", 2),
         (["--optimizer", "Magic"], "no optimizer 'Magic'; there are ", 1),
         (["--augment", "magic"], "no augmentation 'magic'; there are ", 1),
     ],
