@@ -1,8 +1,8 @@
-"""Images in a folder and below, found by their suffix; none is opened."""
+"""Images by their names: in a folder and below, and in archives; none is opened."""
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from models.errors import DataError
 
@@ -26,7 +26,7 @@ def images(folder: Path) -> Iterator[Path]:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     folders.add(entry.name)
-                elif not entry.name.lower().endswith(tuple(SUFFIXES)) or not entry.is_file():
+                elif not entry.name.lower().endswith(tuple(SUFFIXES)) or not _is_file(entry):
                     continue
                 names.append(entry.name)
     except OSError as error:
@@ -36,3 +36,17 @@ def images(folder: Path) -> Iterator[Path]:
             yield from images(folder / name)
         else:
             yield folder / name
+
+
+def is_image(name: str) -> bool:
+    """Whether a member of an archive is an image by its name; hidden ones are not."""
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") and part != ".." for part in path.parts)
+    return not hidden and path.suffix.lower() in SUFFIXES
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link to what is none of a folder: an image, if only a lost one."""
+    if entry.is_symlink():
+        return not os.path.isdir(entry.path)  # noqa: PTH112  # is no error where links go in circles
+    return entry.is_file()

@@ -6,13 +6,17 @@ A sample is what shares a key, a member's name up to the first dot after its las
 
 import tarfile
 from collections.abc import Iterator
-from typing import IO, Literal, Protocol, Self, TypeVar
+from typing import IO, Any, Literal, Protocol, Self, TypeVar
 
+from models.archives import Bounded
 from models.errors import DataError
 from models.folder import SUFFIXES
 
 CLASSES = "classes.txt"
 """Beside the shards: the name of each class, a line each, from index 0."""
+
+MOST_HEADER_BYTES = 2**20
+"""Of one member: its name, and whatever else a program has noted of it."""
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
 
@@ -66,7 +70,8 @@ def members(shard: Place) -> Iterator[tarfile.TarInfo]:
             if file.read(6).startswith(_COMPRESSED):
                 raise DataError(f"{shard} is compressed: its images can only be read unpacked")
             file.seek(0)
-            with tarfile.open(fileobj=file, mode="r:") as archive:
+            bounded: Any = Bounded(file, MOST_HEADER_BYTES)
+            with tarfile.open(fileobj=bounded, mode="r:") as archive:
                 count, end = 0, 0
                 while (member := archive.next()) is not None:
                     archive.members.clear()  # type: ignore[attr-defined]  # or it keeps them all
@@ -91,7 +96,7 @@ def named(member: tarfile.TarInfo) -> tuple[str, str]:
 
 
 def is_image(member: tarfile.TarInfo) -> bool:
-    """Whether a member is an image by its extension."""
+    """Whether a member is the image of a sample, by its extension."""
     return f".{named(member)[1]}" in SUFFIXES
 
 

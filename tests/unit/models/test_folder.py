@@ -31,3 +31,28 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="closed cannot be read: Permission denied"):
         list(folder.images(tmp_path))
+
+
+def test_an_image_that_is_lost_is_one_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "gone.jpg").symlink_to("nowhere")
+    (tmp_path / "circle.jpg").symlink_to("circle.jpg")
+    (tmp_path / "elsewhere.jpg").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jpg")
+
+    assert [path.name for path in folder.images(tmp_path)] == ["circle.jpg", "gone.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("a.jpg", True),
+        ("./pets/Photo at 10.15.PNG", True),
+        ("../a.jpg", True),
+        ("a.txt", False),
+        ("._a.jpg", False),
+        (".trash/a.jpg", False),
+        ("jpg", False),
+    ],
+)
+def test_a_member_is_an_image_by_its_last_suffix(name: str, *, image: bool) -> None:
+    assert folder.is_image(name) == image

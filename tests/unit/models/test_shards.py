@@ -54,3 +54,12 @@ def test_a_shard_that_is_cut_off_is_refused(tmp_path: Path, kept: int) -> None:
 def test_a_key_ends_at_the_first_dot(name: str, key: str, extension: str, *, image: bool) -> None:
     assert shards.named(member(name)) == (key, extension)
     assert shards.is_image(member(name)) == image
+
+
+def test_a_header_that_takes_much_memory_is_refused(tmp_path: Path) -> None:
+    long = member("a.jpg")
+    long.pax_headers = {"comment": "x" * shards.MOST_HEADER_BYTES}
+    path = write(tmp_path / "x.tar", long)
+
+    with pytest.raises(DataError, match="header of more than"):
+        list(shards.members(path))
