@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from models import bundle as bundles
 from models.bundle import MANIFEST, Bundle
@@ -35,8 +34,7 @@ class Request:
     """What is scored, by which model, and where the rows go.
 
     `model` and `version` are None for the default and the current one; `part_size` is the
-    number of rows in a file; `within` a folder that images have to be below, None
-    for any, in a store too; `cluster` where it is done, None for this machine.
+    number of rows in a file; `cluster` where it is done, None for this machine.
     """
 
     source: Source
@@ -47,7 +45,6 @@ class Request:
     options: Options = field(default_factory=Options)
     format: Format = Format.PARQUET
     retry_errors: bool = False
-    within: Path | None = None
     cluster: Cluster | None = None
 
 
@@ -98,7 +95,7 @@ def run(request: Request, settings: Settings, progress: Progress) -> Summary:
 
 def _work(request: Request, settings: Settings, *, cores: int) -> Work:
     readable = Readable(
-        settings.max_upload_bytes, Limits(max_pixels=settings.max_pixels), request.within
+        settings.max_upload_bytes, Limits(max_pixels=settings.max_pixels), request.source.within
     )
     return Work(readable, settings.decode_threads or cores, request.retry_errors)
 

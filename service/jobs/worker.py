@@ -44,9 +44,15 @@ def main() -> int:
         if not folder.results(request).exists():
             _score(folder, request, settings)
     except (SeeWhyError, OSError) as error:
-        _say(error=str(error).replace(f"{folder.path}{os.sep}", ""))
+        _say(error=_reason(error).replace(f"{folder.path}{os.sep}", ""))
         return 1
     return 0
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _score(folder: JobFolder, request: JobRequest, settings: Settings) -> None:
@@ -56,14 +62,13 @@ def _score(folder: JobFolder, request: JobRequest, settings: Settings) -> None:
     format_ = Format(request.format)
     scoring.run(
         scoring.Request(
-            Source(name, request.column),
+            Source(name, request.column, within=base),
             folder.parts,
             PART_SIZE,
             request.model,
             request.version,
             Options(request.top_k, request.embedding, request.box, request.robustness),
             format_,
-            within=base,
         ),
         settings,
         _Progress(),

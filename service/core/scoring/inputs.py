@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path, PurePath
+from tarfile import TarInfo
 from typing import TypeVar
 
 from models import folder, shards
 from models.errors import DataError
 from service.core.scoring import lists, tables
-from service.core.scoring.items import Item, Span, shown
+from service.core.scoring.items import Item, Span, is_below, shown
 from service.core.scoring.remote import Place, Remote, place
 
 P = TypeVar("P", Path, Remote)
@@ -27,16 +28,21 @@ P = TypeVar("P", Path, Remote)
 class Source:
     """What a user names.
 
-    `column` is a table's, of paths or of encoded images.
+    Attributes:
+        name: a path or a URL.
+        column: a table's, of paths or of encoded images.
+        within: a folder that all files have to be below, links followed; None for any, in a
+            store too.
     """
 
     name: str
     column: str = "path"
+    within: Path | None = None
 
 
 @dataclass(frozen=True)
 class Survey:
-    """How many inputs there are, and a SHA-256 that changes with their names and number."""
+    """How many inputs there are, and a SHA-256 that changes with their names and order."""
 
     images: int
     fingerprint: str
@@ -50,10 +56,11 @@ def survey(source: Source) -> Survey:
     """
     images, digest = 0, hashlib.sha256()
     for name, file in _files(source):
-        found = _count(file, source.column)
         size = _size(file) if _holds_several(file) else 0
-        digest.update(f"{name}\0{size}\0{found}\n".encode())
-        images += found
+        digest.update(f"{name}\0{size}\n".encode())
+        for inner in _names(file, source.column):
+            digest.update(f"{inner}\n".encode("utf-8", "surrogateescape"))
+            images += 1
     if not images:
         raise DataError(f"{source.name} holds no images")
     return Survey(images, digest.hexdigest())
@@ -77,12 +84,12 @@ def _files(source: Source) -> Iterator[tuple[str, Place]]:
     path = place(source.name)
     with _explained(path):
         if isinstance(path, Remote):
-            yield from _named(path)
+            yield from _named(path, source.within)
         else:
-            yield from _named(path)
+            yield from _named(path, source.within)
 
 
-def _named(path: P) -> Iterator[tuple[str, P]]:
+def _named(path: P, within: Path | None) -> Iterator[tuple[str, P]]:
     files: Iterable[P]
     if path.is_dir():
         base, files = path, shards.in_folder(path) or _images(path)
@@ -93,6 +100,8 @@ def _named(path: P) -> Iterator[tuple[str, P]]:
     else:
         raise DataError(f"{path} does not exist")
     for file in files:
+        if _holds_several(file) and not is_below(file, within):
+            raise DataError(f"{file} is outside of the folder that may be read")
         yield shown(file.relative_to(base)), file
 
 
@@ -120,7 +129,7 @@ def _base(pattern: P) -> P:
 def _matches(pattern: P) -> list[P]:
     if isinstance(pattern, Path):
         names = glob(str(pattern), recursive=True)  # noqa: PTH207  # a Path's takes no absolute pattern
-        found = sorted(path for path in map(Path, names) if path.is_file())
+        found = sorted({path for path in map(Path, names) if path.is_file()})
     else:
         base = _base(pattern)
         found = [path for path in pattern.glob() if not _is_hidden(path.relative_to(base))]
@@ -150,12 +159,13 @@ def _holds_several(file: Place) -> bool:
     return shards.is_shard(file) or suffix in tables.SUFFIXES or suffix == lists.SUFFIX
 
 
-def _count(file: Place, column: str) -> int:
+def _names(file: Place, column: str) -> Iterator[str]:
+    """What a file calls each of its images; nothing for itself, and for one in a table."""
     if shards.is_shard(file):
-        return sum(shards.is_image(member) for member in shards.members(file))
+        return (member.name for member in _images_of(file))
     if file.suffix.lower() in tables.SUFFIXES:
-        return tables.count(file, column)
-    return lists.count(file) if file.suffix.lower() == lists.SUFFIX else 1
+        return tables.names(file, column)
+    return lists.names(file) if file.suffix.lower() == lists.SUFFIX else iter([""])
 
 
 def _items(name: str, file: Place, column: str) -> Iterator[Item]:
@@ -169,10 +179,14 @@ def _items(name: str, file: Place, column: str) -> Iterator[Item]:
 
 
 def _members(shard: Place, name: str) -> Iterator[Item]:
-    images = filter(shards.is_image, shards.members(shard))
-    for number, image in enumerate(images):
+    for number, image in enumerate(_images_of(shard)):
         yield Item(
             f"{name}#{number}",
             f"{shown(shard)}/{shown(image.name)}",
             Span(shard, image.offset_data, image.size),
         )
+
+
+def _images_of(shard: Place) -> Iterator[TarInfo]:
+    """All of them; in the name of a photo, a dot need not begin an extension."""
+    return (member for member in shards.members(shard) if folder.is_image(member.name))

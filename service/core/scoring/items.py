@@ -54,12 +54,22 @@ def shown(path: str | PurePath | Remote) -> str:
     return os.fsencode(str(path)).decode("utf-8", "backslashreplace")
 
 
+def is_below(file: Place, folder: Path | None) -> bool:
+    """Whether a file is below a folder, links followed; None stands for anywhere."""
+    if folder is None:
+        return True
+    try:
+        return isinstance(file, Path) and file.resolve().is_relative_to(folder)
+    except (RuntimeError, ValueError):  # links go in circles, or a byte of the name is zero
+        return False
+
+
 def _read(span: Span, max_bytes: int, within: Path | None) -> bytes:
     """The bytes of a span, of a longer one `max_bytes` and one more."""
     most = max_bytes + 1
     length = most if span.length is None else min(span.length, most)
     try:
-        if within is not None and not _is_below(span.file, within):
+        if not is_below(span.file, within):
             raise UnreadableImage("it is outside of the folder that may be read")
         if isinstance(span.file, Remote):
             return span.file.read(span.offset, length)
@@ -70,7 +80,3 @@ def _read(span: Span, max_bytes: int, within: Path | None) -> bytes:
             return file.read(length)
     except OSError as error:
         raise UnreadableImage(f"the file cannot be read: {error.strerror}") from error
-
-
-def _is_below(file: Place, folder: Path) -> bool:
-    return isinstance(file, Path) and file.resolve().is_relative_to(folder)

@@ -10,15 +10,6 @@ from service.core.scoring.remote import Place, beside
 SUFFIX = ".txt"
 
 
-def count(listing: Place) -> int:
-    """The number of paths.
-
-    Raises:
-        DataError: the list cannot be read.
-    """
-    return sum(1 for _ in _paths(listing))
-
-
 def items(listing: Place, name: str) -> Iterator[Item]:
     """An item for each line that is not blank: a URL, or a path from the list's folder.
 
@@ -29,12 +20,17 @@ def items(listing: Place, name: str) -> Iterator[Item]:
     Raises:
         DataError: the list cannot be read.
     """
-    for number, path in enumerate(_paths(listing)):
+    for number, path in enumerate(names(listing)):
         file = beside(listing, path)
         yield Item(f"{name}#{number}", shown(file), Span(file))
 
 
-def _paths(listing: Place) -> Iterator[str]:
+def names(listing: Place) -> Iterator[str]:
+    """The lines that are not blank.
+
+    Raises:
+        DataError: the list cannot be read.
+    """
     try:
         # A file's name may be any bytes.
         with listing.open("rb") as file:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
@@ -17,8 +18,12 @@ _ROWS = 16
 """Read at a time from Parquet: encoded images are large."""
 
 
-def count(table: Place, column: str) -> int:
-    """The number of rows.
+_BUFFER = 2**20
+"""Bytes that are read at a time; without it, all that a group of rows holds of the column."""
+
+
+def names(table: Place, column: str) -> Iterator[str]:
+    """The path in each row; nothing for an encoded image, which is not read.
 
     Raises:
         DataError: the table cannot be read, or has no such column.
@@ -26,8 +31,11 @@ def count(table: Place, column: str) -> int:
     with _translated(table):
         if not _is_csv(table):
             with _parquet(table, column) as opened:
-                return int(opened.metadata.num_rows)
-        return sum(len(values) for values in _csv_columns(table, column))
+                if not _is_text(opened.schema_arrow.field(column).type):
+                    yield from repeat("", opened.metadata.num_rows)
+                    return
+        for values in _columns(table, column):
+            yield from values.to_pylist()
 
 
 def items(table: Place, name: str, column: str) -> Iterator[Item]:
@@ -45,9 +53,7 @@ def items(table: Place, name: str, column: str) -> Iterator[Item]:
     """
     number = 0
     with _translated(table):
-        for values in (
-            _csv_columns(table, column) if _is_csv(table) else _parquet_columns(table, column)
-        ):
+        for values in _columns(table, column):
             for value in values.to_pylist():
                 id_ = f"{name}#{number}"
                 if isinstance(value, str):
@@ -62,13 +68,18 @@ def _is_csv(table: Place) -> bool:
     return table.suffix.lower() == ".csv"
 
 
+def _columns(table: Place, column: str) -> Iterator[Any]:
+    """The column in pieces; text is "" where there is no value."""
+    return _csv_columns(table, column) if _is_csv(table) else _parquet_columns(table, column)
+
+
 def _csv_columns(table: Place, column: str) -> Iterator[Any]:
-    """The column in pieces, as text; "" where there is no value."""
-    with table.open("rb") as file, csv.open_csv(file) as header:
+    lines = csv.ParseOptions(newlines_in_values=True)  # other columns may be of any text
+    with table.open("rb") as file, csv.open_csv(file, parse_options=lines) as header:
         _check(table, column, header.schema)
     # The others are not read, or one that changes its type half-way would be an error.
     only = csv.ConvertOptions(include_columns=[column], column_types={column: pa.string()})
-    with table.open("rb") as file, csv.open_csv(file, convert_options=only) as reader:
+    with table.open("rb") as file, csv.open_csv(file, None, lines, only) as reader:
         for batch in reader:
             yield batch.column(0)
 
@@ -82,7 +93,7 @@ def _parquet_columns(table: Place, column: str) -> Iterator[Any]:
 
 @contextmanager
 def _parquet(table: Place, column: str) -> Iterator[Any]:
-    with table.open("rb") as file, parquet.ParquetFile(file) as opened:
+    with table.open("rb") as file, parquet.ParquetFile(file, buffer_size=_BUFFER) as opened:
         schema = opened.schema_arrow
         _check(table, column, schema)
         kind = schema.field(column).type

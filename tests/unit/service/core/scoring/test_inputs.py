@@ -4,9 +4,12 @@ import tarfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from models.errors import DataError
 from service.core.scoring import inputs
@@ -44,9 +47,11 @@ def test_a_glob_names_what_follows_its_plain_part(folder: Path) -> None:
     (folder / "deep").mkdir()
     (folder / "deep" / "1.png").write_bytes(b"deep")
 
-    found = list(inputs.read(Source(f"{folder}/**/[1-2].png")))
+    # The second pattern matches each file by several ways.
+    for pattern in ("**/[1-2].png", "**/**/[1-2].png"):
+        found = list(inputs.read(Source(f"{folder}/{pattern}")))
 
-    assert [item.id for item in found] == ["1.png", "2.png", "deep/1.png"]
+        assert [item.id for item in found] == ["1.png", "2.png", "deep/1.png"]
 
 
 def test_shards_are_read_where_they_stand(tmp_path: Path, photo: Photo) -> None:
@@ -62,6 +67,17 @@ def test_shards_are_read_where_they_stand(tmp_path: Path, photo: Photo) -> None:
         ("b.tar#0", f"{shard}/000.png"),
         ("b.tar#1", f"{shard}/001.png"),
     ]
+
+
+def test_a_dot_in_a_members_name_loses_no_image(tmp_path: Path, photo: Photo) -> None:
+    names = ["holiday/10.15.png", "._10.15.png", "0001.seg.png", "0001.cls"]
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for number, name in enumerate(names):
+            member = tarfile.TarInfo(name)
+            member.size = len(photo(number))
+            archive.addfile(member, BytesIO(photo(number)))
+
+    assert contents(Source(str(tmp_path / "x.tar"))) == [photo(0), photo(2)]
 
 
 def test_a_list_may_name_an_image_twice(folder: Path) -> None:
@@ -82,6 +98,30 @@ def test_a_table_has_paths_relative_to_itself(folder: Path, form: str) -> None:
 
     assert contents(source) == [(folder / f"{number}.png").read_bytes() for number in (1, 2)]
     assert [item.id for item in inputs.read(source)] == [f"table.{form}#0", f"table.{form}#1"]
+
+
+def test_other_columns_may_have_lines(folder: Path) -> None:
+    notes = ["one line\nand another"] * 100_000  # more than is read at a time
+    table = pd.DataFrame({"note": notes, "path": ["1.png"] * len(notes)})
+    table.to_csv(folder / "table.csv", index=False)
+
+    assert inputs.survey(Source(str(folder / "table.csv"))).images == len(notes)
+
+
+def test_a_table_is_read_a_few_images_at_a_time(tmp_path: Path) -> None:
+    size, number = 10_000, 3_000
+    table = pa.table({"path": [bytes([row % 256]) * size for row in range(number)]})
+    one_group: dict[str, Any] = {"use_dictionary": False, "compression": "none"}
+    parquet.write_table(table, tmp_path / "t.parquet", write_batch_size=10, **one_group)
+    whole = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(whole)
+    pa.set_memory_pool(counted)
+    try:
+        assert sum(1 for _ in inputs.read(Source(str(tmp_path / "t.parquet")))) == number
+    finally:
+        pa.set_memory_pool(whole)
+
+    assert counted.max_memory() < size * number / 4
 
 
 def test_a_table_may_hold_the_images(tmp_path: Path, photo: Photo) -> None:
@@ -105,6 +145,28 @@ def test_other_names_or_numbers_have_another_fingerprint(folder: Path) -> None:
     (folder / "1.png").rename(folder / "one.png")
     assert inputs.survey(source).images == before.images
     assert inputs.survey(source).fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "parquet", "tar"])
+def test_other_names_in_a_file_have_another_fingerprint(tmp_path: Path, kind: str) -> None:
+    source = Source(str(tmp_path / f"x.{kind}"))
+
+    def write(*names: str) -> str:
+        table = pd.DataFrame({"path": names})
+        if kind == "tar":
+            with tarfile.open(source.name, "w") as archive:
+                for name in names:
+                    archive.addfile(tarfile.TarInfo(name))
+        elif kind == "parquet":
+            table.to_parquet(source.name, compression=None)
+        else:
+            table.to_csv(source.name, index=False, header=kind == "csv")
+        return inputs.survey(source).fingerprint
+
+    found = write("1.png", "2.png")
+
+    assert write("1.png", "2.png") == found
+    assert found not in {write("1.png", "3.png"), write("2.png", "1.png")}
 
 
 @pytest.mark.parametrize(
@@ -139,3 +201,14 @@ def test_a_column_of_numbers_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="column path holds int64, not paths or encoded images"):
         inputs.survey(Source(str(tmp_path / "x.parquet")))
+
+
+def test_shards_outside_of_the_folder_that_may_be_read_are_not_listed(
+    tmp_path: Path, photo: Photo
+) -> None:
+    write_shard(tmp_path / "x.tar", photo(0))
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "way.tar").symlink_to(tmp_path / "x.tar")
+
+    with pytest.raises(DataError, match=r"way\.tar is outside"):
+        inputs.survey(Source(str(tmp_path / "root"), within=tmp_path / "root"))

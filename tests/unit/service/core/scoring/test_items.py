@@ -43,6 +43,18 @@ def test_a_file_that_may_not_be_read_is_an_error_of_the_image(tmp_path: Path) ->
         Item("a", None, Span(file)).read(100)
 
 
+@pytest.mark.parametrize("name", ["../out.jpg", "way.jpg", "circle.jpg", "a\0.jpg"])
+def test_what_leads_out_of_a_folder_is_not_read(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "out.jpg").write_bytes(b"secret")
+    (root / "way.jpg").symlink_to(tmp_path / "out.jpg")
+    (root / "circle.jpg").symlink_to("circle.jpg")
+
+    with pytest.raises(UnreadableImage, match="outside of the folder"):
+        Item("a", None, Span(root / name)).read(100, within=root)
+
+
 def test_more_bytes_than_allowed_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.jpg"
     file.write_bytes(b"0123456789")
