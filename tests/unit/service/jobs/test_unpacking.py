@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import DataError
-from service.jobs.unpacking import unpack
+from service.jobs import unpacking
+from service.jobs.unpacking import MOST_DIRECTORY_BYTES, unpack
 
 MOST = 10_000
 
@@ -65,6 +66,74 @@ def test_a_bomb_is_stopped_whatever_it_claims(tmp_path: Path) -> None:
     assert packed.stat().st_size < 1000
 
     with pytest.raises(DataError, match="more bytes"):
+        unpack(packed, tmp_path / "images", MOST)
+
+
+def test_what_shrinks_as_no_photo_does_is_stopped(tmp_path: Path) -> None:
+    packed = archive(tmp_path, ("a.bmp", bytes(100_000)))
+    assert packed.stat().st_size < 1000
+
+    with pytest.raises(DataError, match="100 times"):
+        unpack(packed, tmp_path / "images", 10**6)
+
+
+def test_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "MOST_MEMBERS", 2)
+    packed = archive(tmp_path, *((f"{number}.jpg", b"") for number in range(3)))
+
+    with pytest.raises(DataError, match="more than 2 members"):
+        unpack(packed, tmp_path / "images", MOST)
+
+
+def test_a_long_list_of_members_is_not_read(tmp_path: Path) -> None:
+    members = [
+        zipfile.ZipInfo(f"{number}.jpg") for number in range(MOST_DIRECTORY_BYTES // 65_535 + 1)
+    ]
+    for member in members:
+        member.comment = bytes(65_535)
+    packed = archive(tmp_path, *((member, b"") for member in members))
+
+    with pytest.raises(DataError, match="header of more than"):
+        unpack(packed, tmp_path / "images", MOST)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_takes_any_memory_is_not_unpacked(tmp_path: Path, kind: int) -> None:
+    with zipfile.ZipFile(tmp_path / "input.zip", "w", kind) as packed:
+        packed.writestr("a.jpg", b"1")
+
+    with pytest.raises(DataError, match=r"'a\.jpg', which is not packed by deflate"):
+        unpack(tmp_path / "input.zip", tmp_path / "images", MOST)
+
+
+def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
+    packed = archive(tmp_path, ("a.jpg", b"1"))
+    content = bytearray(packed.read_bytes())
+    content[content.index(b"PK\1\2") + 8] |= 1
+    packed.write_bytes(content)
+
+    with pytest.raises(DataError, match=r"'a\.jpg', which is encrypted"):
+        unpack(packed, tmp_path / "images", MOST)
+
+
+def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        packed = archive(tmp_path, ("a.jpg", b"1"), ("a.jpg", b"2"))
+
+    with pytest.raises(FileExistsError):
+        unpack(packed, tmp_path / "images", MOST)
+
+
+def test_a_file_without_images_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"input\.zip holds no images"):
+        unpack(archive(tmp_path, ("a.txt", b"1")), tmp_path / "images", MOST)
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    packed = archive(tmp_path, ("é.jpg", b"1"))
+    packed.write_bytes(packed.read_bytes().replace("é".encode(), b"\xff\xfe"))
+
+    with pytest.raises(DataError, match="no zip file that can be read"):
         unpack(packed, tmp_path / "images", MOST)
 
 
