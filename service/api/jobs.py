@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from models.errors import InvalidRequest, Unsupported, UploadTooLarge
+from models.errors import InvalidRequest, OutputError, Unsupported, UploadTooLarge
 from service.api import bodies, parts
 from service.api.documentation import PROBLEMS
 from service.api.schemas.jobs import JobBody, Jobs
@@ -77,8 +78,6 @@ async def create(
         raise InvalidRequest(f"a job is {bodies.JSON}, or one of {', '.join(UPLOADS)}")
     key = request.headers.get("idempotency-key")
     job = await asyncio.to_thread(jobs.add, job_id, asked, key)
-    if job.id != job_id:
-        await asyncio.to_thread(jobs.discard, job_id)
     response.headers["Location"] = f"/jobs/{job.id}"
     return _body(job)
 
@@ -131,9 +130,11 @@ def _allowed(text: str, roots: Sequence[Path]) -> Path:
         InvalidRequest: there is none. Whether it exists elsewhere is not told.
     """
     for root in roots:
-        path = (root / text).resolve()
-        if path.is_relative_to(root) and path.exists():
-            return path
+        # Circles of links, names that are too long and zero bytes are errors of many kinds.
+        with suppress(OSError, RuntimeError, ValueError):
+            path = (root / text).resolve(strict=True)
+            if path.is_relative_to(root):
+                return path
     raise InvalidRequest(f"there is nothing at {text!r} below SEEWHY_JOB_ROOTS")
 
 
@@ -145,13 +146,16 @@ async def _uploaded(
     Raises:
         InvalidRequest: it is empty.
         UploadTooLarge: it has more bytes than a job may.
+        OutputError: the disk refused.
     """
     folder = jobs.files(job_id)
-    folder.path.mkdir()
     try:
+        folder.path.mkdir()
         digest = await _receive(request, folder.received(suffix), jobs.settings.job_bytes)
-    except BaseException:
+    except BaseException as error:
         await asyncio.to_thread(jobs.discard, job_id)
+        if isinstance(error, OSError):
+            raise OutputError(f"the file cannot be kept: {error.strerror}") from error
         raise
     named = f"input{suffix} {digest}"
     return JobRequest(origin=Origin.UPLOAD, input=named, **options.model_dump())

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from service.settings import Settings
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 600.0
+RETRY_SECONDS = 1.0
 STORE = "jobs.sqlite"
 
 
@@ -45,7 +47,7 @@ class JobRunner:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
         self.store = JobStore(self.folder / STORE)
-        self.store.requeue()
+        self._clear()
         self.settings = settings
         self._scored = self._failed = 0
         self._changed = Condition()
@@ -55,8 +57,17 @@ class JobRunner:
         self._thread.start()
 
     def add(self, job_id: str, request: JobRequest, key: str | None) -> Job:
-        """Let a job wait for its turn; see `JobStore.add`."""
-        job = self.store.add(job_id, request, key)
+        """Let a job wait for its turn; see `JobStore.add`.
+
+        Files that were received for it are removed where no new job comes of it.
+        """
+        try:
+            job = self.store.add(job_id, request, key)
+        except BaseException:
+            self.discard(job_id)
+            raise
+        if job.id != job_id:
+            self.discard(job_id)
         with self._changed:
             self._changed.notify()
         return job
@@ -111,18 +122,30 @@ class JobRunner:
         self.store.close()
 
     def _work(self) -> None:
+        while not self._closing:
+            try:
+                self.store.requeue()
+                self._work_on()
+            except sqlite3.Error as error:  # of a full disk, on which there may be room again
+                logger.error("jobs wait, for their file cannot be written: %s", error)  # noqa: TRY400
+                self._pause(RETRY_SECONDS)
+
+    def _work_on(self) -> None:
         swept = 0.0
         while not self._closing:
             if time.monotonic() - swept > SWEEP_SECONDS:
                 self._sweep()
                 swept = time.monotonic()
             job = self.store.begin()
-            if job is not None:
+            if job is None:
+                self._pause(1.0)
+            else:
                 self._run(job)
-                continue
-            with self._changed:
-                if not self._closing:
-                    self._changed.wait(1.0)
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            if not self._closing:
+                self._changed.wait(seconds)
 
     def _run(self, job: Job) -> None:
         try:
@@ -183,6 +206,12 @@ class JobRunner:
         oldest = time.time() - self.settings.job_days * 24 * 60 * 60
         for job_id in self.store.finished_before(oldest):
             self._forget(job_id)
+
+    def _clear(self) -> None:
+        """Remove what a service has received that ended before it was a job."""
+        for path in self.folder.glob("[0-9a-f]" * 32):
+            if not self.store.has(path.name):
+                self.discard(path.name)
 
     def _forget(self, job_id: str) -> None:
         self.store.remove(job_id)

@@ -80,6 +80,12 @@ class JobStore:
         with self._lock:
             return self._get(self._connection, job_id)
 
+    def has(self, job_id: str) -> bool:
+        """Whether there is a job of that id."""
+        with self._lock:
+            found = self._connection.execute("SELECT 1 FROM jobs WHERE id = ?", (job_id,))
+            return found.fetchone() is not None
+
     def newest(self) -> list[Job]:
         """The last hundred jobs, the newest first."""
         with self._lock:

@@ -3,10 +3,11 @@
 import io
 import json
 import os
+import sqlite3
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -37,8 +38,9 @@ def photos(tmp_path: Path, red_left: bytes) -> Path:
     for name, content in {"a.png": red_left, "b.png": BAD, "c.png": red_left}.items():
         (root / "pets" / name).write_bytes(content)
     (tmp_path / "secret.png").write_bytes(red_left)
-    (root / "list.txt").write_text("pets/a.png\n../secret.png\n", encoding="utf-8")
+    (root / "list.txt").write_text("pets/a.png\n../secret.png\na\0b\ncircle", encoding="utf-8")
     (root / "way.png").symlink_to(tmp_path / "secret.png")
+    (root / "circle").symlink_to("circle")
     return root
 
 
@@ -180,8 +182,8 @@ def test_images_outside_of_the_roots_are_not_read(start: Start) -> None:
     listed = rows(client, ended(client, client.post("/jobs", json={"input": "list.txt"}).json()))
     linked = rows(client, ended(client, client.post("/jobs", json={"input": "."}).json()))
 
-    assert listed["error"].isna().tolist() == [True, False]
-    assert "outside" in listed["error"][1]
+    assert listed["error"].isna().tolist() == [True, False, False, False]
+    assert listed["error"][1:].str.contains("outside").all()
     (link,) = linked[linked["input"] == "way.png"]["error"]
     assert "outside" in link
 
@@ -206,6 +208,9 @@ def test_paths_in_a_table_that_is_sent_lead_nowhere(start: Start, photos: Path) 
         ({"input": "/etc"}, "nothing at '/etc'"),
         ({"input": "gone"}, "nothing at 'gone'"),
         ({"input": "way.png"}, "nothing at 'way.png'"),
+        ({"input": "circle"}, "nothing at 'circle'"),
+        ({"input": "a\0b"}, "nothing at"),
+        ({"input": "x" * 300}, "nothing at"),
         ({"input": "https://example.com/a.zip"}, "SEEWHY_JOB_HOSTS"),
         ({"input": "ftp://files.test/a.zip"}, "http:// or https://"),
         ({"input": "http://u:p@files.test/a.zip"}, "without a password"),
@@ -227,8 +232,9 @@ def test_a_file_that_is_too_large_is_refused_and_not_kept(start: Start, tmp_path
     headers = {"Content-Type": "application/zip"}
 
     answers = [client.post("/jobs", content=body, headers=headers) for body in (bytes(1001), b"")]
+    answers += [client.post("/jobs", json={"input": "x" * 2**20})]
 
-    assert [answer.status_code for answer in answers] == [413, 422]
+    assert [answer.status_code for answer in answers] == [413, 422, 413]
     assert [path for path in (tmp_path / "jobs").iterdir() if path.is_dir()] == []
 
 
@@ -266,6 +272,7 @@ def test_the_same_request_again_is_the_same_job(start: Start, tmp_path: Path) ->
     ids = {client.post("/jobs", content=body, headers=kind).json()["id"] for _ in range(2)}
     assert len(ids) == 1
     ended(client, {"id": ids.pop()})
+    assert client.post("/jobs", content=zipped({"b.png": BAD}), headers=kind).status_code == 422
     assert len([path for path in (tmp_path / "jobs").iterdir() if path.is_dir()]) == 2
 
 
@@ -319,6 +326,40 @@ def test_a_job_goes_on_after_a_restart(start: Start, settings_of_jobs: Settings,
     assert before["state"] == "running"
     assert (found["state"], found["done"], found["failed"]) == ("done", MANY, 0)
     assert rows(again, job)["input"].is_unique
+
+
+def test_what_was_received_for_no_job_is_removed_at_the_next_start(
+    start: Start, tmp_path: Path
+) -> None:
+    left, others = tmp_path / "jobs" / ("0" * 32), tmp_path / "jobs" / "photos"
+    for folder in (left, others):
+        folder.mkdir(parents=True)
+    (left / "input.zip").write_bytes(BAD)
+
+    start()
+
+    assert not left.exists()
+    assert others.exists()
+
+
+def test_jobs_go_on_when_their_file_can_be_written_again(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, pause = start(), Event()
+    with closing(sqlite3.connect(tmp_path / "jobs" / "jobs.sqlite")) as other:
+        other.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON jobs "
+            "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+        job = client.post("/jobs", json={"input": "pets"}).json()
+        for _ in range(SECONDS * 20):
+            if "disk is full" in caplog.text:
+                break
+            pause.wait(0.05)
+        other.execute("DROP TRIGGER full")
+
+    assert "disk is full" in caplog.text
+    assert ended(client, job)["state"] == "done"
 
 
 def test_without_a_folder_there_are_no_jobs(client: TestClient) -> None:
