@@ -11,8 +11,8 @@ class Bounded:
     Both read a header or a directory in one piece, as long as the archive says that it is.
     """
 
-    def __init__(self, file: IO[bytes], most_bytes: int) -> None:
-        self._file, self._most = file, most_bytes
+    def __init__(self, file: IO[bytes], name: str, most_bytes: int) -> None:
+        self._file, self._name, self._most = file, name, most_bytes
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
@@ -25,4 +25,4 @@ class Bounded:
             content = self._file.read(size if size >= 0 else self._most + 1)
             if len(content) <= self._most:
                 return content
-        raise DataError(f"the archive has a header of more than {self._most:,} bytes")
+        raise DataError(f"{self._name} has a header of more than {self._most:,} bytes")

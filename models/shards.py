@@ -70,7 +70,7 @@ def members(shard: Place) -> Iterator[tarfile.TarInfo]:
             if file.read(6).startswith(_COMPRESSED):
                 raise DataError(f"{shard} is compressed: its images can only be read unpacked")
             file.seek(0)
-            bounded: Any = Bounded(file, MOST_HEADER_BYTES)
+            bounded: Any = Bounded(file, f"{shard}", MOST_HEADER_BYTES)
             with tarfile.open(fileobj=bounded, mode="r:") as archive:
                 count, end = 0, 0
                 while (member := archive.next()) is not None:

@@ -37,7 +37,7 @@ def unpack(archive: Path, folder: Path, most_bytes: int) -> None:
     staged.mkdir()
     try:
         with archive.open("rb") as file:
-            bounded: Any = Bounded(file, MOST_DIRECTORY_BYTES)
+            bounded: Any = Bounded(file, archive.name, MOST_DIRECTORY_BYTES)
             with zipfile.ZipFile(bounded) as opened:
                 _write_all(opened, archive, staged, most_bytes)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
