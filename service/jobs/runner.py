@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
 
-from models.errors import Unsupported
+from models.errors import OutputError, Unsupported
 from service.jobs.folders import JobFolder
 from service.jobs.job import Job, JobRequest, JobState
 from service.jobs.store import JobStore
@@ -126,8 +125,8 @@ class JobRunner:
             try:
                 self.store.requeue()
                 self._work_on()
-            except sqlite3.Error as error:  # of a full disk, on which there may be room again
-                logger.error("jobs wait, for their file cannot be written: %s", error)  # noqa: TRY400
+            except OutputError as error:  # a full disk, on which there may be room again
+                logger.error("jobs wait: %s", error)  # noqa: TRY400  # it says all
                 self._pause(RETRY_SECONDS)
 
     def _work_on(self) -> None:

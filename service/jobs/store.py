@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from models.errors import InvalidRequest, JobNotFound
+from models.errors import InvalidRequest, JobNotFound, OutputError
 from service.jobs.job import Job, JobRequest, JobState
 
 LISTED = 100
@@ -31,7 +31,10 @@ CREATE TABLE IF NOT EXISTS jobs (
 
 
 class JobStore:
-    """The table of jobs. Safe to use from several threads of one process."""
+    """The table of jobs. Safe to use from several threads of one process.
+
+    What changes it raises OutputError where its file cannot be written.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the file, or make it.
@@ -148,8 +151,16 @@ class JobStore:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._connection:
-            yield self._connection
+        """A transaction.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        try:
+            with self._lock, self._connection:
+                yield self._connection
+        except sqlite3.Error as error:
+            raise OutputError(f"the file of jobs cannot be written: {error}") from error
 
     def _get(self, connection: sqlite3.Connection, job_id: str) -> Job:
         row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()

@@ -352,12 +352,15 @@ def test_jobs_go_on_when_their_file_can_be_written_again(
             "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
         )
         job = client.post("/jobs", json={"input": "pets"}).json()
+        refused = client.delete(f"/jobs/{job['id']}")
         for _ in range(SECONDS * 20):
             if "disk is full" in caplog.text:
                 break
             pause.wait(0.05)
         other.execute("DROP TRIGGER full")
 
+    assert refused.status_code == 500
+    assert refused.json()["detail"] == "the file of jobs cannot be written: disk is full"
     assert "disk is full" in caplog.text
     assert ended(client, job)["state"] == "done"
 
