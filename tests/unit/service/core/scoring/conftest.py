@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.core.scoring.output import Model, Run
+from service.core.scoring.parts import Format
+
 
 @pytest.fixture(scope="session")
 def photo() -> Callable[[int], bytes]:
@@ -33,3 +36,21 @@ def folder(tmp_path: Path, photo: Callable[[int], bytes]) -> Path:
         content = b"not a photo" if number == 3 else photo(number)
         (root / f"{number}.png").write_bytes(content)
     return root
+
+
+@pytest.fixture
+def a_run() -> Run:
+    """Five photos, in parts of three."""
+    return Run(
+        Model("tiny", 1, "ab" * 32),
+        source="photos",
+        column="path",
+        images=5,
+        fingerprint="cd" * 32,
+        top_k=5,
+        embedding=False,
+        box=False,
+        robustness=None,
+        format=Format.PARQUET,
+        part_size=3,
+    )

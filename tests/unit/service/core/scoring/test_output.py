@@ -10,30 +10,16 @@ from service.core.scoring.output import Model, Run, opened
 from service.core.scoring.parts import Format
 from service.core.scoring.rows import Row
 
-RUN = Run(
-    Model("tiny", 1, "ab" * 32),
-    source="photos",
-    column="path",
-    images=5,
-    fingerprint="cd" * 32,
-    top_k=5,
-    embedding=False,
-    box=False,
-    robustness=None,
-    format=Format.PARQUET,
-    part_size=3,
-)
-
 
 def rows(*names: str) -> list[Row]:
     return [Row(input=name, path=None, sha256=None, error="x") for name in names]
 
 
-def test_a_part_is_done_once_it_is_written(tmp_path: Path) -> None:
-    with opened(tmp_path / "out", RUN) as output:
+def test_a_part_is_done_once_it_is_written(a_run: Run, tmp_path: Path) -> None:
+    with opened(tmp_path / "out", a_run) as output:
         assert not output.done(1)
         output.write(1, rows("d", "e"))
-    with opened(tmp_path / "out", RUN) as output:
+    with opened(tmp_path / "out", a_run) as output:
         assert (output.done(0), output.done(1)) == (False, True)
         assert output.read(1) == rows("d", "e")
 
@@ -50,32 +36,34 @@ def test_a_part_is_done_once_it_is_written(tmp_path: Path) -> None:
         ({"format": Format.JSONL}, "format was parquet, and is jsonl now"),
     ],
 )
-def test_another_run_is_refused(tmp_path: Path, changed: dict[str, object], told: str) -> None:
-    with opened(tmp_path, RUN) as output:
+def test_another_run_is_refused(
+    a_run: Run, tmp_path: Path, changed: dict[str, object], told: str
+) -> None:
+    with opened(tmp_path, a_run) as output:
         output.write(0, rows("a", "b", "c"))
 
-    with pytest.raises(OutputError, match=told), opened(tmp_path, replace(RUN, **changed)):  # type: ignore[arg-type]
+    with pytest.raises(OutputError, match=told), opened(tmp_path, replace(a_run, **changed)):  # type: ignore[arg-type]
         pass
 
 
-def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
+def test_two_runs_at_once_are_refused(a_run: Run, tmp_path: Path) -> None:
     with (
-        opened(tmp_path, RUN),
+        opened(tmp_path, a_run),
         pytest.raises(OutputError, match="being written by another process"),
-        opened(tmp_path, RUN),
+        opened(tmp_path, a_run),
     ):
         pass
 
 
-def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_of_other_files_is_left_alone(a_run: Run, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
 
-    with pytest.raises(OutputError, match=r"holds thesis\.tex"), opened(tmp_path, RUN):
+    with pytest.raises(OutputError, match=r"holds thesis\.tex"), opened(tmp_path, a_run):
         pass
 
 
-def test_a_part_that_is_not_whole_is_named(tmp_path: Path) -> None:
-    with opened(tmp_path, RUN) as output:
+def test_a_part_that_is_not_whole_is_named(a_run: Run, tmp_path: Path) -> None:
+    with opened(tmp_path, a_run) as output:
         output.write(0, rows("a"))
         with pytest.raises(OutputError, match=r"part-00000\.parquet has 1 rows, not 3"):
             output.read(0)
@@ -84,11 +72,11 @@ def test_a_part_that_is_not_whole_is_named(tmp_path: Path) -> None:
             output.read(0)
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_told(a_run: Run, tmp_path: Path) -> None:
     (tmp_path / "out").touch()
 
     with (
         pytest.raises(OutputError, match="out cannot be written: File exists"),
-        opened(tmp_path / "out", RUN),
+        opened(tmp_path / "out", a_run),
     ):
         pass

@@ -13,24 +13,10 @@ from models.errors import DataError, NotInstalled, OutputError, UnreadableImage
 from service.core.scoring import inputs
 from service.core.scoring.inputs import Source
 from service.core.scoring.items import Item, Span
-from service.core.scoring.output import Model, Run, opened
+from service.core.scoring.output import Run, opened
 from service.core.scoring.parts import Format
 from service.core.scoring.remote import BUFFER, Remote, beside, place
 from service.core.scoring.rows import Row
-
-RUN = Run(
-    Model("tiny", 1, "ab" * 32),
-    source="photos",
-    column="path",
-    images=5,
-    fingerprint="cd" * 32,
-    top_k=5,
-    embedding=False,
-    box=False,
-    robustness=None,
-    format=Format.PARQUET,
-    part_size=3,
-)
 
 
 @pytest.fixture(params=["memory", "s3"])
@@ -156,8 +142,8 @@ def rows(*names: str) -> list[Row]:
 
 
 @pytest.mark.parametrize("form", list(Format))
-def test_a_part_is_done_once_it_is_put(root: Remote, form: Format) -> None:
-    run = replace(RUN, format=form)
+def test_a_part_is_done_once_it_is_put(a_run: Run, root: Remote, form: Format) -> None:
+    run = replace(a_run, format=form)
     with opened(root, run) as output:
         assert not output.done(1)
         output.write(1, rows("d", "e"))
@@ -167,51 +153,54 @@ def test_a_part_is_done_once_it_is_put(root: Remote, form: Format) -> None:
     assert {each.name for each in root.iterdir()} == {"_run.json", f"part-00001.{form}"}
 
 
-def test_a_part_that_fails_half_way_is_not_put(root: Remote) -> None:
+def test_a_part_that_fails_half_way_is_not_put(a_run: Run, root: Remote) -> None:
     unwritable = Row("d", path=None, sha256=None, index="no number")  # type: ignore[arg-type]
 
-    with opened(root, RUN) as output, pytest.raises(OutputError):
+    with opened(root, a_run) as output, pytest.raises(OutputError):
         output.write(1, [*rows("d"), unwritable])
 
     assert {each.name for each in root.iterdir()} == {"_run.json"}
 
 
-def test_another_run_is_refused(root: Remote) -> None:
-    with opened(root, RUN):
+def test_another_run_is_refused(a_run: Run, root: Remote) -> None:
+    with opened(root, a_run):
         pass
 
-    changed = replace(RUN, top_k=1)
+    changed = replace(a_run, top_k=1)
     with pytest.raises(OutputError, match="top_k was 5, and is 1 now"), opened(root, changed):
         pass
 
 
 def test_of_two_that_begin_at_once_one_is_refused(
-    root: Remote, monkeypatch: pytest.MonkeyPatch
+    a_run: Run, root: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with opened(root, RUN):
+    with opened(root, a_run):
         pass
     # As the second saw it, before the first had put its own.
     monkeypatch.setattr(Remote, "exists", lambda _: False)
 
-    with pytest.raises(OutputError, match="File exists"), opened(root, replace(RUN, top_k=1)):
+    with pytest.raises(OutputError, match="File exists"), opened(root, replace(a_run, top_k=1)):
         pass
 
     monkeypatch.undo()
-    with opened(root, RUN):
+    with opened(root, a_run):
         pass
 
 
-def test_a_folder_of_other_files_is_left_alone(root: Remote) -> None:
+def test_a_folder_of_other_files_is_left_alone(a_run: Run, root: Remote) -> None:
     (root / "thesis.tex").write(b"x")
 
-    with pytest.raises(OutputError, match=r"holds thesis\.tex"), opened(root, RUN):
+    with pytest.raises(OutputError, match=r"holds thesis\.tex"), opened(root, a_run):
         pass
 
 
-def test_a_bucket_that_is_not_there_is_told(s3: str) -> None:
+def test_a_bucket_that_is_not_there_is_told(a_run: Run, s3: str) -> None:
     missing = place(f"{s3}-elsewhere/out")
 
-    with pytest.raises(OutputError, match="cannot be written: No such file"), opened(missing, RUN):
+    with (
+        pytest.raises(OutputError, match="cannot be written: No such file"),
+        opened(missing, a_run),
+    ):
         pass
 
 
