@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import repeat
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 from pyarrow import csv, parquet
@@ -19,7 +19,7 @@ _ROWS = 16
 
 
 _BUFFER = 2**20
-"""Bytes that are read at a time; without it, all that a group of rows holds of the column."""
+"""Bytes of a Parquet file that are read at a time."""
 
 
 def names(table: Place, column: str) -> Iterator[str]:
@@ -93,13 +93,18 @@ def _parquet_columns(table: Place, column: str) -> Iterator[Any]:
 
 @contextmanager
 def _parquet(table: Place, column: str) -> Iterator[Any]:
-    with table.open("rb") as file, parquet.ParquetFile(file, buffer_size=_BUFFER) as opened:
+    with table.open("rb") as file, _opened(file) as opened:
         schema = opened.schema_arrow
         _check(table, column, schema)
         kind = schema.field(column).type
         if not (_is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
             raise DataError(f"{table}: column {column} holds {kind}, not paths or encoded images")
         yield opened
+
+
+def _opened(file: IO[bytes]) -> Any:
+    # By default, all that a group of rows holds of the column would be read at once.
+    return parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
 
 
 def _is_text(kind: Any) -> bool:
