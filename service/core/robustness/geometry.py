@@ -5,10 +5,11 @@ own.
 """
 
 from enum import IntEnum
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
+
+from service.core.robustness.bilinear import mirrored, sampled
 
 ANGLES = tuple(range(-30, 31, 10))
 """In degrees; as far as Engstrom et al. 2019 turn photos."""
@@ -38,12 +39,7 @@ def rotated(crops: npt.NDArray[np.uint8], angle: float) -> npt.NDArray[np.uint8]
     across -= (width - 1) / 2
     rows = np.cos(turn) * down + np.sin(turn) * across + (height - 1) / 2
     columns = np.cos(turn) * across - np.sin(turn) * down + (width - 1) / 2
-    top, left = np.floor(rows).astype(np.int64), np.floor(columns).astype(np.int64)
-    turned = np.zeros(crops.shape)
-    for row, column in product((top, top + 1), (left, left + 1)):
-        weight = (1 - np.abs(rows - row)) * (1 - np.abs(columns - column))
-        seen = crops[:, _mirrored(row, height), _mirrored(column, width)]
-        turned += weight[..., np.newaxis] * seen
+    turned = sampled(crops, rows, columns, mirrored)
     return np.asarray(np.rint(turned), dtype=np.uint8)
 
 
@@ -58,12 +54,5 @@ def shifted(crops: npt.NDArray[np.uint8], share: float, axis: Axis) -> npt.NDArr
     side = crops.shape[axis]
     pixels = round(share * side)
     reach = abs(pixels)
-    mirrored = np.pad(np.arange(side), reach, mode="reflect")
-    return crops.take(mirrored[reach - pixels :][:side], axis=axis)
-
-
-def _mirrored(indices: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
-    """Indices beyond the border, mirrored at the centre of the last pixel."""
-    period = max(2 * side - 2, 1)
-    within = np.abs(indices) % period
-    return np.asarray(np.minimum(within, period - within))
+    places = np.pad(np.arange(side), reach, mode="reflect")
+    return crops.take(places[reach - pixels :][:side], axis=axis)

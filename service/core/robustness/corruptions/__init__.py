@@ -1,8 +1,7 @@
 """What happens to photos anyway: common corruptions, as ImageNet-C defines them.
 
 Hendrycks & Dietterich 2019, "Benchmarking neural network robustness to common corruptions and
-perturbations". Of its fifteen, frost, which needs photos of frost, glass, snow and elastic
-stretching are left out.
+perturbations". Of its fifteen, frost is left out: it lays photos of frost over the image.
 
 The package `imagecorruptions-imaug` has all fifteen, and the tests hold these against it.
 SeeWhy does without it: it imports OpenCV, which needs a system's libGL, and draws from numpy's
@@ -44,11 +43,14 @@ CORRUPTIONS: dict[str, Corruption] = {
     "shot_noise": noise.shot_noise,
     "impulse_noise": noise.impulse_noise,
     "defocus_blur": blur.defocus_blur,
+    "glass_blur": blur.glass_blur,
     "motion_blur": blur.motion_blur,
     "zoom_blur": blur.zoom_blur,
+    "snow": weather.snow,
     "fog": weather.fog,
     "brightness": weather.brightness,
     "contrast": digital.contrast,
+    "elastic_transform": digital.elastic_transform,
     "pixelate": digital.pixelate,
     "jpeg_compression": digital.jpeg_compression,
 }

@@ -1,8 +1,9 @@
-"""Lenses out of focus, and cameras that move."""
+"""Lenses out of focus or behind frosted glass, and cameras that move."""
 
 import numpy as np
-import numpy.typing as npt
 
+from service.core.robustness.corruptions.gaussian import smoothed
+from service.core.robustness.corruptions.motion import along_a_line, nearer
 from service.core.robustness.corruptions.pixels import Pixels, pixels
 
 
@@ -12,7 +13,7 @@ def defocus_blur(image: Pixels, severity: int, _: np.random.Generator) -> Pixels
     reach = max(radius, 8)  # ImageNet-C's; at 10 the disc reaches the edge, which is mirrored too
     squares = np.arange(-reach, reach + 1) ** 2
     disc = (squares[:, np.newaxis] + squares <= radius**2).astype(np.float64)
-    spread = _softened(disc / disc.sum(), edge)
+    spread = smoothed(disc / disc.sum(), (edge, edge), border="reflect")
     mirrored = np.pad(image / 255, ((reach, reach), (reach, reach), (0, 0)), mode="reflect")
     size = mirrored.shape[:2]
     waves = np.fft.rfft2(mirrored, axes=(0, 1))
@@ -21,53 +22,44 @@ def defocus_blur(image: Pixels, severity: int, _: np.random.Generator) -> Pixels
     return pixels(blurred[2 * reach :, 2 * reach :])
 
 
+def glass_blur(image: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
+    """See through frosted glass: pixels stand where one nearby should."""
+    deviation, reach, times = ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2))[
+        severity - 1
+    ]
+    spread = (deviation, deviation)
+    height, width, channels = image.shape
+    rows = np.arange(height - reach, reach, -1)[:, np.newaxis]
+    columns = np.arange(width - reach, reach, -1)
+    places = (rows * width + columns).ravel()
+    order = list(range(height * width))
+    for _ in range(times):
+        across, down = generator.integers(-reach, reach, size=(len(places), 2)).T
+        # ImageNet-C means to swap two pixels, but its swap of two views copies one; one after
+        # the other, as what is copied may be a copy.
+        for place, source in zip(
+            places.tolist(), (places + down * width + across).tolist(), strict=True
+        ):
+            order[place] = order[source]
+    blurred = pixels(smoothed(image / 255, spread, border="edge"))
+    shuffled = blurred.reshape(-1, channels)[order].reshape(image.shape)
+    return pixels(smoothed(shuffled / 255, spread, border="edge"))
+
+
 def motion_blur(image: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
-    """Move the camera along a line, ever fainter; the image's border is drawn out."""
+    """Move the camera along a line."""
     radius, deviation = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))[severity - 1]
-    steps = np.arange(2 * radius + 1)
-    weights = np.exp(-0.5 * (steps / deviation) ** 2)
-    weights /= weights.sum()
-    angle = np.deg2rad(generator.uniform(-45, 45))
-    down = np.ceil(steps * np.sin(angle) - 0.5).astype(np.int64)
-    across = np.ceil(steps * np.cos(angle) - 0.5).astype(np.int64)
-    height, width = image.shape[:2]
-    rows, columns = np.arange(height), np.arange(width)
-    total = np.zeros(image.shape)
-    for weight, dy, dx in zip(weights, down, across, strict=True):
-        if abs(dy) >= height or dx >= width:
-            break
-        seen = np.ix_(np.clip(rows + dy, 0, height - 1), np.clip(columns + dx, 0, width - 1))
-        total += weight * image[seen]
-    return pixels(total / 255)
+    moved = along_a_line(image.astype(np.float64), radius, deviation, generator.uniform(-45, 45))
+    return pixels(moved / 255)
 
 
 def zoom_blur(image: Pixels, severity: int, _: np.random.Generator) -> Pixels:
     """Move towards the scene: the mean of ever larger images."""
     end, step = ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03))[severity - 1]
     factors = np.arange(1, end, step)
+    height, width = image.shape[:2]
     total = image / 255
     for factor in factors:
-        larger = _enlarged(_enlarged(image / 255, factor).swapaxes(0, 1), factor).swapaxes(0, 1)
-        total[: len(larger), : larger.shape[1]] += larger
+        seen = nearer(image / 255, factor)[:height, :width]
+        total[: len(seen), : seen.shape[1]] += seen
     return pixels(total / (len(factors) + 1))
-
-
-def _enlarged(image: npt.NDArray[np.float64], factor: float) -> npt.NDArray[np.float64]:
-    """The middle of the image's rows, so much longer, and no longer than it was."""
-    side = len(image)
-    kept = int(np.ceil(side / factor))
-    places = (side - kept) // 2 + np.linspace(0, kept - 1, round(kept * factor))[:side]
-    before = np.minimum(places.astype(np.int64), side - 2)
-    share = (places - before).reshape(-1, 1, 1)
-    return np.asarray((1 - share) * image[before] + share * image[before + 1])
-
-
-def _softened(disc: npt.NDArray[np.float64], deviation: float) -> npt.NDArray[np.float64]:
-    """The disc under a Gaussian filter, cut off at 4 deviations and mirrored at the border."""
-    reach = int(4 * deviation + 0.5)
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
-    weights /= weights.sum()
-    for _ in range(2):  # along the columns, then along the rows
-        padded = np.pad(disc.T, ((0, 0), (reach, reach)), mode="reflect")
-        disc = np.stack([np.convolve(line, weights, mode="valid") for line in padded])
-    return disc

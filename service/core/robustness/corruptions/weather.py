@@ -1,9 +1,31 @@
-"""Fog and bright light."""
+"""Snow, fog and bright light."""
 
 import numpy as np
 import numpy.typing as npt
 
+from service.core.robustness.corruptions.motion import along_a_line, nearer
 from service.core.robustness.corruptions.pixels import Pixels, pixels
+
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def snow(image: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
+    """Let it snow, aslant, on a scene that has grown pale."""
+    mean, deviation, size, least, radius, fading, colour = (
+        (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
+        (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
+        (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+        (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
+        (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+    )[severity - 1]
+    height, width = image.shape[:2]
+    flakes = nearer(generator.normal(mean, deviation, (height, width))[..., np.newaxis], size)
+    flakes = np.where(flakes < least, 0, np.clip(flakes, 0, 1))
+    fallen = along_a_line(flakes, radius, fading, generator.uniform(-135, -45))
+    layer = (np.rint(255 * fallen) / 255)[:height, :width]
+    seen = image / 255
+    pale = np.maximum(seen, 1.5 * (seen @ _LUMA)[..., np.newaxis] + 0.5)
+    return pixels(colour * seen + (1 - colour) * pale + layer + np.rot90(layer, 2))
 
 
 def fog(image: Pixels, severity: int, generator: np.random.Generator) -> Pixels:
