@@ -124,6 +124,41 @@ def test_a_file_of_something_else_is_refused(study: Study, tmp_path: Path, conte
         next(carry_out(study, file))
 
 
+def test_results_of_other_labels_are_not_gone_on_with(study: Study, tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    labels = np.array([0, 1] * 4)
+    list(islice(carry_out(replace(study, labels=labels), file), 2))
+
+    with pytest.raises(DataError, match="another model or other images"):
+        next(carry_out(replace(study, labels=1 - labels), file))
+
+
+def test_a_model_of_other_classes_is_no_source(study: Study, tmp_path: Path) -> None:
+    other = replace(study, source=Repository(ZOO).open("efficientnet_lite0"))
+
+    with pytest.raises(DataError, match="its classes are others"):
+        next(carry_out(other, tmp_path / "results.json"))
+
+
+def test_a_model_that_sees_larger_images_is_no_source(
+    study: Study, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    larger = tiny_bundle.manifest.preprocessing.model_copy(update={"crop": (40, 40)})
+    manifest = tiny_bundle.manifest.model_copy(update={"preprocessing": larger})
+    other = replace(study, source=Bundle(tiny_bundle.directory, manifest))
+
+    with pytest.raises(DataError, match="images of another size"):
+        next(carry_out(other, tmp_path / "results.json"))
+
+
+def test_certified_radii_are_those_that_samples_can_certify(outcome: Outcome) -> None:
+    radii = list(outcome.certified)
+
+    assert radii == [0, 0.125, 0.25, 0.375, 0.5]
+    # The reddest images are far from any boundary, under noise too.
+    assert outcome.certified[0.5] > 0
+
+
 def test_results_of_another_seed_are_not_gone_on_with(study: Study, tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     list(islice(carry_out(study, file), 2))
