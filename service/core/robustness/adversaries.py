@@ -18,7 +18,7 @@ from service.core.robustness.check import Check, Count, Rows
 from service.core.robustness.criterion import Criterion, Ints
 from service.core.robustness.finding import Finding
 from service.core.robustness.losses import Loss
-from service.core.robustness.norms import Norm
+from service.core.robustness.norms import Norm, length
 from service.core.robustness.pgd import Pgd
 from service.core.robustness.subject import Subject
 
@@ -175,9 +175,10 @@ class Apgd(Attack):
 
 
 class Square(Attack):
-    """A black-box search in Linf: it needs no gradients."""
+    """A black-box search: it needs no gradients."""
 
     name: ClassVar[str] = "square"
+    norm: Norm = Norm.LINF
     queries: Count = 1000
 
     @property
@@ -190,8 +191,10 @@ class Square(Attack):
     ) -> Attacked:
         """See `Attack`."""
         del early  # it always stops there
-        eps = self._radii(len(images))
-        return square.attack(network, images, criterion, eps, queries=self.queries, seed=seed)
+        return square.attack(
+            network, images, criterion, self._radii(len(images)),
+            norm=self.norm, queries=self.queries, seed=seed,
+        )  # fmt: skip
 
 
 class DeepFool(Check):
@@ -213,7 +216,7 @@ class DeepFool(Check):
             subject.network, subject.image, np.array([subject.answer]), self.norm,
             steps=self.steps, candidates=self.candidates,
         )  # fmt: skip
-        return finding.of_attack(subject, found, eps=None)
+        return _with_distance(subject, found)
 
 
 class Minimal(Check):
@@ -234,9 +237,7 @@ class Minimal(Check):
             subject.network, subject.image, np.array([subject.answer]), self.norm,
             bisections=self.bisections,
         )  # fmt: skip
-        exact = found.distance[0]
-        checked = finding.of_attack(subject, found.attacked, eps=None)
-        return finding.noted(checked, f"before rounding to 8 bits the distance is {exact:.5g}")
+        return _with_distance(subject, found.attacked)
 
 
 class Smoothing(Check):
@@ -260,6 +261,15 @@ class Smoothing(Check):
             alpha=self.alpha, seed=subject.seed,
         )  # fmt: skip
         return finding.of_certificate(subject, found)
+
+
+def _with_distance(subject: Subject, found: Attacked) -> Finding:
+    """The smallest change; rounding to 8 bits often undoes it, so how far it was is noted."""
+    checked = finding.of_attack(subject, found, eps=None)
+    if not found.fooled[0]:
+        return finding.noted(checked, "no change of the answer was found")
+    exact = length(found.images - subject.image, found.threat.norm)[0]
+    return finding.noted(checked, f"before rounding to 8 bits the distance is {exact:.5g}")
 
 
 def _criterion(subject: Subject, target: int | None) -> Criterion:

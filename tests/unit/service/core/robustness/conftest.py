@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,14 @@ def digits() -> Digits:
     with torch.inference_mode():
         right = torch.nonzero(module(images[1200:]).argmax(1) == truth[1200:])[:300, 0] + 1200
     return Digits(module, images[right].numpy(), truth[right].numpy())
+
+
+@pytest.fixture(scope="session")
+def torchattacks() -> Any:
+    """The attacks as their authors' code has them, ported by others."""
+    return pytest.importorskip(
+        "torchattacks", reason="it wants an old requests: pip install --no-deps torchattacks==3.5.1"
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,15 @@ from models.golden import to_float
 from models.manifest import Precision
 from service.core.robustness.check import Check
 from service.core.robustness.examination import Verdict, examine
+from service.core.robustness.norms import Norm
 from service.core.robustness.notation import parse
 from service.core.robustness.subject import Subject
 
 ATTACKS = (
     "fgsm@linf:0.3", "pgd@linf:0.3", "pgd@l2:1,restarts=3,loss=margin",
     "apgd@linf:0.3,steps=20", "apgd@linf:0.001,steps=20", "square:0.5,queries=100",
-    "deepfool@l2", "deepfool@linf", "minimal@l2,bisections=3", "smoothing,n0=10,n=50",
+    "square@l2:3,queries=50", "deepfool@l2", "deepfool@linf", "minimal@l2,bisections=3",
+    "smoothing,n0=10,n=50",
 )  # fmt: skip
 
 
@@ -114,6 +116,29 @@ def test_fgsm_finds_what_foolbox_finds(
     assert found.finding.image is not None
     changed = to_float(found.finding.image[np.newaxis])
     np.testing.assert_allclose(changed, expected.numpy(), atol=1 / 255)
+
+
+@pytest.mark.parametrize("text", ["deepfool@l2", "deepfool@linf", "minimal@l2,bisections=3"])
+def test_how_far_the_boundary_is_is_said_before_rounding(
+    subject: Subject, digits: Any, text: str
+) -> None:
+    (found,) = examine(parse(text), subject).checks
+
+    assert found.finding.threat is not None
+    norm = found.finding.threat.norm
+    order = np.inf if norm is Norm.LINF else 2
+    attack = {
+        Norm.LINF: foolbox.attacks.LinfDeepFoolAttack,
+        Norm.L2: foolbox.attacks.L2DeepFoolAttack,
+    }
+    model = foolbox.PyTorchModel(digits.module, bounds=(0, 1))
+    image, answer = torch.from_numpy(subject.image), torch.tensor([subject.answer])
+    moved, _, _ = attack[norm]()(model, image, answer, epsilons=None)
+    longest = np.linalg.norm((moved.numpy() - subject.image).ravel(), ord=order)
+    note = found.finding.note
+    assert note is not None
+    said = float(note.removeprefix("before rounding to 8 bits the distance is "))
+    assert 0.5 * longest <= said <= 1.02 * longest
 
 
 def test_fgsm_in_floats_alone_is_said_to_be(subject: Subject) -> None:

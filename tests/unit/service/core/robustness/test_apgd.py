@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.core.robustness import apgd, pgd
 from service.core.robustness.criterion import Criterion
@@ -100,11 +102,11 @@ def test_as_many_images_stand_as_against_the_papers_algorithm(
     images, labels = digits.images[:count], digits.labels[:count]
     radii = np.full(count, eps, dtype=np.float32)
     starts = random_start(images, norm, radii, np.random.default_rng(5))
-    given = zip(torch.from_numpy(images), torch.from_numpy(starts), labels.tolist(), strict=True)
+    rows = zip(torch.from_numpy(images), torch.from_numpy(starts), labels.tolist(), strict=True)
     expected = np.array(
         [
             published(digits.module, image, start, label, eps=eps, norm=norm, loss=loss)
-            for image, start, label in given
+            for image, start, label in rows
         ]
     )
 
@@ -121,6 +123,49 @@ def test_as_many_images_stand_as_against_the_papers_algorithm(
     assert change.max() <= eps + 1e-5
     answers = digits.network.logits(found.images).argmax(axis=1)
     np.testing.assert_array_equal(answers != labels, found.fooled)
+
+
+@pytest.mark.parametrize("eps", EPS[Norm.LINF])
+def test_as_many_images_stand_as_against_torchattacks(
+    digits: Any, torchattacks: Any, eps: float
+) -> None:
+    images, labels = torch.from_numpy(digits.images), torch.from_numpy(digits.labels)
+    radii = np.full(300, eps, dtype=np.float32)
+
+    def theirs(seed: int) -> float:
+        attack = torchattacks.APGD(digits.module, eps=eps, steps=STEPS, loss="ce", seed=seed)
+        moved = attack(images, labels)
+        with torch.inference_mode():
+            return float((digits.module(moved).argmax(1) == labels).float().mean())
+
+    def ours(seed: int) -> float:
+        found = apgd.attack(
+            digits.network, digits.images, Criterion(digits.labels), radii,
+            norm=Norm.LINF, loss=Loss.CROSS_ENTROPY, steps=STEPS, seed=seed,
+        )  # fmt: skip
+        return float(1 - found.fooled.mean())
+
+    expected = np.mean([theirs(seed) for seed in range(3)])
+    standing = np.mean([ours(seed) for seed in range(3)])
+
+    assert 0.2 <= expected <= 0.8
+    assert standing == pytest.approx(expected, abs=0.01)
+
+
+@given(seed=st.integers(0, 1000), eps=st.floats(0, 1), norm=st.sampled_from(Norm))
+@settings(deadline=None, max_examples=20)
+def test_every_image_stays_in_its_ball_and_an_image(
+    digits: Any, seed: int, eps: float, norm: Norm
+) -> None:
+    images, labels = digits.images[:8], digits.labels[:8]
+    found = apgd.attack(
+        digits.network, images, Criterion(labels), np.full(8, eps, dtype=np.float32),
+        norm=norm, loss=Loss.DLR, steps=5, seed=seed,
+    ).images  # fmt: skip
+
+    assert length(found - images, norm).max() <= eps + 1e-5
+    assert found.min() >= 0
+    assert found.max() <= 1
 
 
 def test_it_fools_no_less_than_pgd_of_as_many_steps(digits: Any) -> None:

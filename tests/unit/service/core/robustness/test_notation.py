@@ -28,7 +28,7 @@ def test_a_level_takes_about_as_many_passes_as_is_documented(level: Level, passe
     assert needed == pytest.approx(passes, rel=0.15)
 
 
-@pytest.mark.parametrize("text", ["", "pgd;", "PGD", "square@linf:0.1", "pgd:", "jpeg:0.1"])
+@pytest.mark.parametrize("text", ["", "pgd;", "PGD", "jpeg@linf", "pgd:", "jpeg:0.1"])
 def test_what_is_no_check_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest):
         parse(text)

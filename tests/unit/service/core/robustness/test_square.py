@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.errors import Unsupported
 from models.manifest import Graph
@@ -12,6 +14,7 @@ from service.core.network import Network
 from service.core.ports import Runner
 from service.core.robustness import square
 from service.core.robustness.criterion import Criterion
+from service.core.robustness.norms import Norm, length
 
 QUERIES = 150
 
@@ -67,11 +70,64 @@ def test_it_succeeds_as_often_as_the_papers_algorithm(digits: Any, eps: float) -
 
     assert 0.2 <= expected <= 0.8
     assert found.fooled.mean() == pytest.approx(expected, abs=0.02)
-    assert np.abs(found.images - images).max() <= eps + 1e-6
-    assert found.images.min() >= 0
-    assert found.images.max() <= 1
     answers = digits.network.logits(found.images).argmax(axis=1)
     np.testing.assert_array_equal(answers != labels, found.fooled)
+
+
+@pytest.mark.parametrize(
+    ("norm", "name", "eps"), [(Norm.LINF, "Linf", 0.16), (Norm.L2, "L2", 1.5), (Norm.L2, "L2", 2)]
+)
+def test_it_succeeds_as_often_as_torchattacks(
+    digits: Any, torchattacks: Any, norm: Norm, name: str, eps: float
+) -> None:
+    images, labels = torch.from_numpy(digits.images), torch.from_numpy(digits.labels)
+    fooled = 0
+    # A few images at once, as it tries the same square on all of them.
+    for seed, rows in enumerate(torch.arange(300).repeat(4).split(20)):
+        attack = torchattacks.Square(
+            digits.module, norm=name, eps=eps, n_queries=QUERIES, loss="margin", seed=seed
+        )
+        moved = attack(images[rows], labels[rows])
+        with torch.inference_mode():
+            fooled += int((digits.module(moved).argmax(1) != labels[rows]).sum())
+    expected = fooled / 1200
+    tried = np.repeat(np.arange(300), 4)
+
+    found = square.attack(
+        digits.network, digits.images[tried], Criterion(digits.labels[tried]),
+        np.full(1200, eps, dtype=np.float32), norm=norm, queries=QUERIES,
+    )  # fmt: skip
+
+    assert 0.2 <= expected <= 0.8
+    assert found.fooled.mean() == pytest.approx(expected, abs=0.02)
+
+
+@given(seed=st.integers(0, 1000), eps=st.floats(0, 3), norm=st.sampled_from(Norm))
+@settings(deadline=None, max_examples=20)
+def test_every_image_stays_in_its_ball_and_an_image(
+    digits: Any, seed: int, eps: float, norm: Norm
+) -> None:
+    images, labels = digits.images[:8], digits.labels[:8]
+    found = square.attack(
+        digits.network, images, Criterion(labels), np.full(8, eps, dtype=np.float32),
+        norm=norm, queries=10, seed=seed,
+    ).images  # fmt: skip
+
+    assert length(found - images, norm).max() <= eps + 1e-5
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_in_l2_the_whole_ball_is_used(digits: Any) -> None:
+    grey = np.full((20, 3, 8, 8), 0.5, dtype=np.float32)  # nothing is clipped
+    labels = digits.network.logits(grey).argmax(axis=1)
+
+    found = square.attack(
+        digits.network, grey, Criterion(labels), np.full(20, 0.3, dtype=np.float32),
+        norm=Norm.L2, queries=30,
+    )  # fmt: skip
+
+    np.testing.assert_allclose(length(found.images - grey, Norm.L2), 0.3, rtol=1e-4)
 
 
 def test_it_needs_no_gradients(digits: Any) -> None:
