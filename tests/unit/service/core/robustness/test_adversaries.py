@@ -19,7 +19,7 @@ from service.core.robustness.subject import Subject
 ATTACKS = (
     "fgsm@linf:0.3", "pgd@linf:0.3", "pgd@l2:1,restarts=3,loss=margin",
     "apgd@linf:0.3,steps=20", "apgd@linf:0.001,steps=20", "square:0.5,queries=100",
-    "square@l2:3,queries=50", "deepfool@l2", "deepfool@linf", "minimal@l2,bisections=3",
+    "square@l2:1,queries=50", "deepfool@l2", "deepfool@linf", "minimal@l2,bisections=3",
     "smoothing,n0=10,n=50",
 )  # fmt: skip
 

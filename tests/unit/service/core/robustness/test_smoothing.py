@@ -29,11 +29,11 @@ def test_on_a_linear_model_the_radius_is_the_distance_but_never_above(
     sigma = float(np.median(distance) / norm.ppf(0.95))
     # Where the answer holds under most of the noise, but not all of it, the bound is tight.
     held = norm.cdf(distance / sigma)
-    tight = np.flatnonzero((held >= 0.8) & (held <= 0.999))[:8]
+    tight = np.flatnonzero((held >= 0.8) & (held <= 0.995))[:8]
 
     assert len(tight) == 8
     for image, true in zip(greyish[tight], distance[tight], strict=True):
-        found = certify(model.network, image, sigma=sigma, n=20_000)
+        found = certify(model.network, image, sigma=sigma, n=100_000)
         assert found.answer == model.logits(image[None])[0].argmax()
         assert found.radius <= true
         assert found.radius >= 0.95 * true

@@ -74,6 +74,7 @@ def test_it_succeeds_as_often_as_the_papers_algorithm(digits: Any, eps: float) -
     np.testing.assert_array_equal(answers != labels, found.fooled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("norm", "name", "eps"), [(Norm.LINF, "Linf", 0.16), (Norm.L2, "L2", 1.5), (Norm.L2, "L2", 2)]
 )
