@@ -1,18 +1,19 @@
 """What do attacks cost beside the graph runs that they are made of, and beside foolbox?
 
-The default bundle on ONNX Runtime and the same network in eager PyTorch, in turns in one run;
-medians. Prints Markdown.
+Everything runs in one thread and in turns, and what is counted is the process's CPU time, so that
+other work on the machine matters little. Prints Markdown.
 
-    python benchmarks/robustness.py [--turns N]
+    OMP_NUM_THREADS=1 python benchmarks/robustness.py [--turns N] NAME …
 """
 
 import argparse
-import os
 import platform
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import foolbox
@@ -24,6 +25,7 @@ from models.golden import to_float
 from models.manifest import Graph
 from models.preprocess import preprocess
 from models.repository import Repository
+from service.core.network import Network
 from service.core.robustness import pgd, smoothing
 from service.core.robustness.criterion import Criterion
 from service.core.robustness.examination import examine
@@ -32,67 +34,73 @@ from service.core.robustness.losses import Loss
 from service.core.robustness.notation import parse
 from service.core.robustness.pgd import Pgd
 from service.core.robustness.subject import Subject
-from service.runtime.loading import open_graph
 from service.runtime.providers import Provider, choose
+from service.runtime.session import OnnxSession, open_session
 from service.settings import ZOO
-from training import weights
+from training import graphs, weights_file
 from training.backbones import backbone
-from training.network import network_of
+from training.instrument import Instrumented
+from training.zoo.accuracy import CLASSES
+from training.zoo.check import random_network
 
 STEPS = 20
 BATCH = 4
-SAMPLES = 100
+CHOOSING, COUNTING = 100, 1000
 EPS = 1 / 255
+PHOTO = Path(__file__).parent.parent / "docs" / "samples" / "cat.jpg"
+FAST = parse(LEVELS["fast"])
 
 Work = Mapping[str, Callable[[], object]]
 
-
 COMPARED = {
-    f"PGD, {STEPS} steps, cross-entropy, {BATCH} images": f"{STEPS} gradient runs",
-    f"PGD, {STEPS} steps, margin, {BATCH} images": f"{STEPS} gradient and forward runs",
-    f"smoothing, {SAMPLES} samples": f"{SAMPLES} forward passes in batches",
-    "level fast, one image": "one answer of model.onnx",
-    "FGSM in eager PyTorch by foolbox, one image": "level fast, one image",
+    "PGD, cross-entropy": "gradients",
+    "PGD, margin": "forward passes and gradients",
+    "PGD, DLR": "forward passes and gradients",
+    "smoothing": "forward passes alone",
 }
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--turns", type=int, default=5)
-    turns = parser.parse_args().turns
-    spent = in_turns(work(), turns)
-    print(conditions(turns))
-    print("| what | milliseconds | beside | ratio |")
-    print("| --- | ---: | --- | ---: |")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    print(conditions(given.turns))
+    spent = in_turns(pieces(), given.turns)
+    print("| efficientnet_lite0 | CPU seconds | beside | CPU seconds | ratio |")
+    print("| --- | ---: | --- | ---: | ---: |")
     for what, beside in COMPARED.items():
-        ratio = spent[what] / spent[beside]
-        print(f"| {what} | {1000 * spent[what]:.0f} | {beside} | {ratio:.2f} |")
-
-
-def work() -> Work:
-    """Everything that is timed, by name."""
-    bundle = Repository(ZOO).open("efficientnet_lite0")
-    network = network_of(bundle)
-    model = open_graph(bundle, Graph.MODEL, choose(Provider.CPU)).fetching(["logits"])
-    folder = Path(foolbox.__file__).parent / "data"
-    photos = sorted(folder.glob("imagenet_*.jpg"))[:BATCH]
-    crops = np.stack(
-        [preprocess(each.read_bytes(), bundle.manifest.preprocessing).pixels for each in photos]
+        ours, theirs = spent[what], spent[beside]
+        print(f"| {what} | {ours:.2f} | {beside} | {theirs:.2f} | {ours / theirs:.2f} |")
+    print(
+        "\n| backbone | one answer, CPU ms | `fast` / the answer "
+        "| `fast` / `model.onnx` alone | foolbox's FGSM / `fast` |"
     )
-    images = to_float(crops)
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for name in given.names:
+        with tempfile.TemporaryDirectory() as folder:
+            spent = in_turns(one_image(name, Path(folder)), given.turns)
+        fast = spent["fast"]
+        print(
+            f"| {name} | {1000 * spent['answer']:.1f} | {fast / spent['answer']:.2f} "
+            f"| {fast / spent['model']:.2f} | {spent['foolbox'] / fast:.2f} |",
+            flush=True,
+        )
+
+
+def pieces() -> Work:
+    """Attacks on the default bundle, and the runs that each is made of."""
+    bundle = Repository(ZOO).open("efficientnet_lite0")
+    network = opened(bundle.directory, len(bundle.manifest.labels))
+    crop = preprocess(PHOTO.read_bytes(), bundle.manifest.preprocessing).pixels
+    images = to_float(np.repeat(crop[np.newaxis], BATCH, axis=0))
     labels = network.logits(images).argmax(axis=1)
     criterion, eps = Criterion(labels), np.full(BATCH, EPS, dtype=np.float32)
     cotangents = np.zeros((BATCH, network.classes), dtype=np.float32)
     cotangents[np.arange(BATCH), labels] = -1
-    samples = images[np.zeros(SAMPLES, dtype=np.int64)]
-    subject = Subject(
-        network, lambda given: model.run({"image": given})["logits"], crops[0], int(labels[0]),
-        bundle.manifest.labels,
-    )  # fmt: skip
-    attacked = eager()
-    fgsm = foolbox.attacks.LinfFastGradientAttack(random_start=False)
-    one, label = torch.from_numpy(images[:1]), torch.from_numpy(labels[:1])
+    samples = images[np.zeros(CHOOSING + COUNTING, dtype=np.int64)]
 
     def gradients() -> None:
         for _ in range(STEPS):
@@ -107,51 +115,85 @@ def work() -> Work:
         pgd.attack(network, images, criterion, eps, Pgd(steps=STEPS, loss=loss))
 
     return {
-        f"PGD, {STEPS} steps, cross-entropy, {BATCH} images": lambda: ascend(Loss.CROSS_ENTROPY),
-        f"PGD, {STEPS} steps, margin, {BATCH} images": lambda: ascend(Loss.MARGIN),
-        f"{STEPS} gradient runs": gradients,
-        f"{STEPS} gradient and forward runs": both,
-        f"smoothing, {SAMPLES} samples": lambda: smoothing.certify(
-            network, images[0], sigma=0.25, n0=SAMPLES // 2, n=SAMPLES // 2
+        "PGD, cross-entropy": lambda: ascend(Loss.CROSS_ENTROPY),
+        "gradients": gradients,
+        "PGD, margin": lambda: ascend(Loss.MARGIN),
+        "PGD, DLR": lambda: ascend(Loss.DLR),
+        "forward passes and gradients": both,
+        "smoothing": lambda: smoothing.certify(
+            network, images[0], sigma=0.25, n0=CHOOSING, n=COUNTING
         ),
-        f"{SAMPLES} forward passes in batches": lambda: network.logits(samples),
-        "level fast, one image": lambda: examine(parse(LEVELS["fast"]), subject),
-        "one answer of model.onnx": lambda: model.run({"image": crops[:1]}),
-        "FGSM in eager PyTorch by foolbox, one image": lambda: fgsm(
-            attacked, one, label, epsilons=EPS
-        ),
+        "forward passes alone": lambda: network.logits(samples),
     }
 
 
-def eager() -> foolbox.PyTorchModel:
-    """The default bundle's network in PyTorch, for foolbox."""
-    chosen = backbone("efficientnet_lite0")
-    module = chosen.build(weights.IMAGENET_CLASSES)
-    weights.apply(module, weights.load(chosen, "package"))
-    mean, std = chosen.preprocessing.mean, chosen.preprocessing.std
-    normalisation = {"mean": list(mean), "std": list(std), "axis": -3}
-    return foolbox.PyTorchModel(module.eval(), bounds=(0, 1), preprocessing=normalisation)
+def one_image(name: str, folder: Path) -> Work:
+    """`fast`, one answer and foolbox's FGSM on a backbone with random weights."""
+    chosen = backbone(name)
+    module = random_network(chosen)
+    steps = chosen.preprocessing
+    weights_file.save(graphs.build(module, chosen.layout, steps.crop), folder)
+    network, model = opened(folder, CLASSES), session(folder, Graph.MODEL).fetching(["logits"])
+    photo = PHOTO.read_bytes()
+    crop = preprocess(photo, steps).pixels
+    label = int(network.logits(to_float(crop[np.newaxis])).argmax())
+    subject = Subject(
+        network, lambda given: model.run({"image": given})["logits"], crop, label,
+        tuple(map(str, range(CLASSES))),
+    )  # fmt: skip
+    attacked = foolbox.PyTorchModel(Logits(module).eval(), bounds=(0, 1))
+    fgsm = foolbox.attacks.LinfFastGradientAttack(random_start=False)
+    given = torch.from_numpy(subject.image), torch.tensor([label])
+    return {
+        "fast": lambda: examine(FAST, subject),
+        "answer": lambda: model.run({"image": preprocess(photo, steps).pixels[np.newaxis]}),
+        "model": lambda: model.run({"image": crop[np.newaxis]}),
+        "foolbox": lambda: fgsm(attacked, *given, epsilons=EPS),
+    }
+
+
+class Logits(torch.nn.Module):
+    """A network's logits alone, as foolbox wants them."""
+
+    def __init__(self, network: Instrumented) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """From images [N, 3, H, W] to logits [N, K]."""
+        logits: torch.Tensor = self.network(images).logits
+        return logits
+
+
+def opened(folder: Path, classes: int) -> Network:
+    """A bundle's graphs as attacks see them, in one thread."""
+    return Network(cache(lambda graph: session(folder, graph)), classes=classes)
+
+
+def session(folder: Path, graph: Graph) -> OnnxSession:
+    """One of its graphs."""
+    return open_session(folder / graph.filename, choose(Provider.CPU), threads=1)
 
 
 def in_turns(timed: Work, turns: int) -> dict[str, float]:
-    """Median seconds of each, run in turns so that the machine's moods meet all."""
+    """Median CPU seconds of each, run in turns so that the machine's moods meet all."""
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     for turn in range(turns + 1):
         for name, call in timed.items():
-            started = time.perf_counter()
+            started = time.process_time()
             call()
             if turn:  # the first warms up
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(time.process_time() - started)
     return {name: statistics.median(found) for name, found in seconds.items()}
 
 
 def conditions(turns: int) -> str:
-    """When and where, in a line."""
+    """When and where, and what of, in a few lines."""
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}; efficientnet_lite0, 224 x 224; {platform.machine()}, "
-        f"{os.cpu_count()} cores, no GPU; Python {platform.python_version()}, onnxruntime "
-        f"{onnxruntime.__version__}, torch {torch.__version__}, foolbox {foolbox.__version__}; "
-        f"medians of {turns}, in turns.\n"
+        f"{datetime.now(UTC):%Y-%m-%d}; {platform.machine()}, one thread, other work beside it; "
+        f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, torch "
+        f"{torch.__version__}, foolbox {foolbox.__version__}; medians of {turns}, in turns. PGD "
+        f"takes {STEPS} steps on {BATCH} images; smoothing {CHOOSING} and {COUNTING} samples.\n"
     )
 
 
