@@ -89,7 +89,7 @@ class ConvTranspose(OpRun):
 
 
 class MaxPool(OpRun):
-    """Max pooling with the positions of the maxima in the whole flattened input."""
+    """Max pooling, without the positions of the maxima."""
 
     op_domain = ""
 
@@ -97,17 +97,13 @@ class MaxPool(OpRun):
         self, x: Array, ceil_mode: int | None = None, dilations: Sequence[int] | None = None,
         kernel_shape: Sequence[int] | None = None, pads: Sequence[int] | None = None,
         strides: Sequence[int] | None = None, **_: Any,
-    ) -> tuple[Array, npt.NDArray[np.int64]]:  # fmt: skip
-        height, width = x.shape[2:]
-        top, left, *_rest = pads or (0, 0, 0, 0)
-        padded = _padded(_tensor(x), pads, -torch.inf)
-        y, where = functional.max_pool2d(
-            padded, tuple(kernel_shape or ()), stride=tuple(strides or (1, 1)),
-            dilation=tuple(dilations or (1, 1)), ceil_mode=bool(ceil_mode), return_indices=True,
+    ) -> tuple[Array]:  # fmt: skip
+        y = functional.max_pool2d(
+            _padded(_tensor(x), pads, -torch.inf), tuple(kernel_shape or ()),
+            stride=tuple(strides or (1, 1)), dilation=tuple(dilations or (1, 1)),
+            ceil_mode=bool(ceil_mode),
         )  # fmt: skip
-        row, column = where // padded.shape[3] - top, where % padded.shape[3] - left
-        plane = torch.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], 1, 1)
-        return y.numpy(), (plane * height * width + row * width + column).numpy()
+        return (y.numpy(),)
 
 
 class AveragePool(OpRun):
@@ -161,22 +157,6 @@ class MatMul(OpRun):
         return ((_tensor(a) @ _tensor(b)).numpy(),)
 
 
-class ScatterElements(OpRun):
-    """Scattered addition along an axis."""
-
-    op_domain = ""
-
-    def _run(
-        self, data: Array, indices: npt.NDArray[np.int64], updates: Array,
-        axis: int | None = None, reduction: str | None = None, **_: Any,
-    ) -> tuple[Array]:  # fmt: skip
-        if reduction != "add":
-            raise ExportError(f"ScatterElements with reduction {reduction}")
-        total = _tensor(data)
-        total.scatter_add_(axis or 0, _tensor(indices), _tensor(updates))
-        return (total.numpy(),)
-
-
 class HardSigmoid(OpRun):
     """clip(alpha x + beta, 0, 1); attributes are float32 even here, but 1/6 is meant."""
 
@@ -212,7 +192,6 @@ OPERATORS = [
     AveragePool,
     Pad,
     MatMul,
-    ScatterElements,
     HardSigmoid,
     HardSwish,
     Erf,

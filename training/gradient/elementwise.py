@@ -86,7 +86,7 @@ def power(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 
 def relu(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     """dy/dx = [y > 0]."""
-    yield input_of(node, 0), tape.op("Mul", dy, _above(tape, node.outputs[0], 0))
+    yield input_of(node, 0), tape.op("Mul", dy, above(tape, node.outputs[0], 0))
 
 
 def clip(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
@@ -94,7 +94,7 @@ def clip(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     y = node.outputs[0]
     low, high = optional_input(node, 1), optional_input(node, 2)
     if low is not None:
-        dy = tape.op("Mul", dy, _above(tape, y, float(constant_of(low, "low").item())))
+        dy = tape.op("Mul", dy, above(tape, y, float(constant_of(low, "low").item())))
     if high is not None:
         dy = tape.op("Mul", dy, _below(tape, y, float(constant_of(high, "high").item())))
     yield input_of(node, 0), dy
@@ -153,7 +153,7 @@ def _complement(tape: Tape, y: ir.Value) -> ir.Value:
 
 def _inside(tape: Tape, y: ir.Value, value: ir.Value) -> ir.Value:
     """`value` where 0 < y < 1, else 0."""
-    return tape.op("Mul", value, tape.op("Mul", _above(tape, y, 0), _below(tape, y, 1)))
+    return tape.op("Mul", value, tape.op("Mul", above(tape, y, 0), _below(tape, y, 1)))
 
 
 # A step function could be written as a comparison and a choice (Greater, Where). As a very
@@ -165,7 +165,7 @@ STEEPNESS = 2.0**127
 STEEPNESS_AWAY_FROM_ZERO = 2.0**60
 
 
-def _above(tape: Tape, y: ir.Value, bound: float) -> ir.Value:
+def above(tape: Tape, y: ir.Value, bound: float) -> ir.Value:
     """1 where y > bound, else 0."""
     steepness = STEEPNESS_AWAY_FROM_ZERO if bound else STEEPNESS
     return tape.op("HardSigmoid", y, alpha=steepness, beta=-steepness * bound)

@@ -1,41 +1,12 @@
-"""VJPs of pooling."""
+"""VJPs of average pooling."""
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from models.errors import ExportError
 from training.gradient.convolution import Geometry, transposed
 from training.gradient.elementwise import Gradients
 from training.gradient.tape import Tape, input_of, integer, ints, static
-
-
-def max_pool(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
-    """Each window's gradient goes to its first maximum, as in PyTorch.
-
-    The operator's second output holds the maxima's positions in the flattened input;
-    windows overlap, so the gradients are added there.
-    """
-    x = input_of(node, 0)
-    if integer(node, "storage_order", 0) != 0:
-        raise ExportError(f"{node.name}: column-major max pooling is not supported")
-    if len(node.outputs) == 1:
-        node.resize_outputs(2)
-        node.outputs[1].name = f"{node.outputs[0].name}_positions"
-        node.outputs[1].type = ir.TensorType(ir.DataType.INT64)
-        node.outputs[1].shape = node.outputs[0].shape
-    flat = tape.constant([-1])
-    size = tape.op("ReduceProd", tape.op("Shape", x), keepdims=1)
-    zeros = tape.op("Expand", tape.constant([0], x), size)
-    scattered = tape.op(
-        "ScatterElements",
-        zeros,
-        tape.op("Reshape", node.outputs[1], flat),
-        tape.op("Reshape", dy, flat),
-        axis=0,
-        reduction="add",
-    )
-    yield x, tape.reshape_as(scattered, x)
 
 
 def average_pool(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:

@@ -89,9 +89,7 @@ def _gradient_of(
     gradients = pending.pop(value, [])
     if not gradients:
         return None
-    total = gradients[0]
-    if len(gradients) > 1:
-        total = tape.op("Sum" if len(gradients) > 2 else "Add", *gradients)  # noqa: PLR2004 - Add is fused, Sum takes any number
+    total = tape.total(gradients)
     # The runtime's inference loses shapes at each Reshape; without them it optimises less.
     total.type, total.shape = value.type, value.shape
     return total

@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from typing import Final
 
-from training.gradient import convolution, elementwise, layout, linear, normalization, pooling
+from training.gradient import (
+    convolution,
+    elementwise,
+    layout,
+    linear,
+    max_pooling,
+    normalization,
+    pooling,
+)
 from training.gradient.elementwise import Gradients
 
 Rule = Callable[..., Gradients]
@@ -28,7 +36,7 @@ RULES: Final[dict[str, Rule]] = {
     "Identity": elementwise.identity,
     "LayerNormalization": normalization.layer_norm,
     "MatMul": linear.matmul,
-    "MaxPool": pooling.max_pool,
+    "MaxPool": max_pooling.max_pool,
     "Mul": elementwise.mul,
     "Neg": elementwise.neg,
     "Pad": layout.pad,

@@ -1,6 +1,6 @@
 """Writing ONNX nodes, tersely."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -61,9 +61,13 @@ class Tape:
         return value if factor == 1 else self.op("Mul", value, self.constant(factor, like))
 
     def surround(
-        self, value: ir.Value, around: Mapping[int, tuple[int, int]], rank: int
+        self,
+        value: ir.Value,
+        around: Mapping[int, tuple[int, int]],
+        rank: int,
+        fill: ir.Value | None = None,
     ) -> ir.Value:
-        """Put zeros before and after along some axes; a negative number cuts off instead."""
+        """Put zeros, or `fill`, before and after along some axes; a negative number cuts off."""
         cut = {axis: sides for axis, sides in around.items() if min(sides) < 0}
         if cut:
             value = self.op(
@@ -75,7 +79,16 @@ class Tape:
         pads = [0] * (2 * rank)
         for axis, (before, after) in around.items():
             pads[axis], pads[rank + axis] = max(before, 0), max(after, 0)
-        return self.op("Pad", value, self.constant(pads)) if any(pads) else value
+        if not any(pads):
+            return value
+        return self.op("Pad", value, self.constant(pads), *([] if fill is None else [fill]))
+
+    def total(self, values: Sequence[ir.Value]) -> ir.Value:
+        """The sum of one or more values of the same shape."""
+        if len(values) == 1:
+            return values[0]
+        # The runtime fuses Add into a convolution; Sum takes any number.
+        return self.op("Add" if len(values) == 2 else "Sum", *values)  # noqa: PLR2004 - Add's
 
     def shape_of(self, value: ir.Value) -> ir.Value:
         """An int64 vector holding a value's shape at run time."""

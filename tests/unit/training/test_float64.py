@@ -21,16 +21,15 @@ Array = npt.NDArray[Any]
 
 
 def model(
-    operator: str, x: Array, others: dict[str, Array], attributes: dict[str, Any], outputs: int
+    operator: str, x: Array, others: dict[str, Array], attributes: dict[str, Any]
 ) -> onnx.ModelProto:
     """One operator of `x` and some constants, in the dtype of `x`."""
     dtype = helper.np_dtype_to_tensor_dtype(x.dtype)
-    names = [f"y{number}" for number in range(outputs)]
     graph = helper.make_graph(
-        [helper.make_node(operator, ["x", *others], names, **attributes)],
+        [helper.make_node(operator, ["x", *others], ["y"], **attributes)],
         "operator",
         [helper.make_tensor_value_info("x", dtype, x.shape)],
-        [helper.make_empty_tensor_value_info(name) for name in names],
+        [helper.make_empty_tensor_value_info("y")],
         [numpy_helper.from_array(other, name) for name, other in others.items()],
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
@@ -64,12 +63,6 @@ def whole(shape: tuple[int, ...], seed: int = 0) -> Array:
         ("Pad", IMAGE, {"pads": np.array([0, 0, 1, -2, 0, 0, -1, 3])}, {}),
         ("Pad", IMAGE, {"pads": np.array([0, 1, 0, 2] * 2), "value": np.float32(3)}, {}),
         ("MatMul", (2, 3, 4), {"b": whole((2, 4, 5), 1)}, {}),
-        (
-            "ScatterElements",
-            (3, 4),
-            {"where": np.array([[1, 1, 2, 0], [0, 1, 2, 0]]), "updates": whole((2, 4), 1)},
-            {"reduction": "add"},
-        ),
         ("HardSigmoid", IMAGE, {}, {"alpha": 1 / 6, "beta": 0.5}),
         ("HardSigmoid", IMAGE, {}, {}),
         ("HardSwish", IMAGE, {}, {}),
@@ -79,9 +72,8 @@ def whole(shape: tuple[int, ...], seed: int = 0) -> Array:
 def test_operators_agree_with_onnx_runtime(
     operator: str, shape: tuple[int, ...], others: dict[str, Array], attributes: dict[str, Any]
 ) -> None:
-    outputs = 2 if operator == "MaxPool" else 1  # the second: where the maxima are
     x, others = whole(shape), {name: np.asarray(other) for name, other in others.items()}
-    served = model(operator, x, others, attributes, outputs)
+    served = model(operator, x, others, attributes)
     session = onnxruntime.InferenceSession(
         served.SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -89,38 +81,25 @@ def test_operators_agree_with_onnx_runtime(
         name: other.astype(np.float64) if other.dtype == np.float32 else other
         for name, other in others.items()
     }
-    exact = model(operator, x.astype(np.float64), doubled, attributes, outputs)
+    exact = model(operator, x.astype(np.float64), doubled, attributes)
     found = float64.run(ir.from_proto(exact), {"x": x.astype(np.float64)})
-    for output, expected in zip(found.values(), session.run(None, {"x": x}), strict=True):
-        if expected.dtype == np.float32:
-            assert output.dtype == np.float64
-        np.testing.assert_allclose(output, expected, rtol=1e-6, atol=1e-6)
+    (expected,) = session.run(None, {"x": x})
+    assert found["y"].dtype == np.float64
+    np.testing.assert_allclose(found["y"], expected, rtol=1e-6, atol=1e-6)
 
 
 def test_nothing_is_rounded_to_float32() -> None:
     x = np.random.default_rng(0).normal(size=100)
-    exact = model("HardSigmoid", x, {}, {"alpha": 1 / 6, "beta": 0.5}, 1)
-    found = float64.run(ir.from_proto(exact), {"x": x})["y0"]
+    exact = model("HardSigmoid", x, {}, {"alpha": 1 / 6, "beta": 0.5})
+    found = float64.run(ir.from_proto(exact), {"x": x})["y"]
     np.testing.assert_allclose(found, np.clip(x / 6 + 0.5, 0, 1), rtol=1e-15)
 
 
-@pytest.mark.parametrize(
-    ("operator", "others", "attributes"),
-    [
-        ("Pad", {"pads": np.array([0, 0, 1, 1] * 2)}, {"mode": "reflect"}),
-        (
-            "ScatterElements",
-            {"where": np.zeros(IMAGE, np.int64), "updates": whole(IMAGE).astype(np.float64)},
-            {},
-        ),
-    ],
-)
-def test_what_is_not_covered_is_refused(
-    operator: str, others: dict[str, Array], attributes: dict[str, Any]
-) -> None:
+def test_what_is_not_covered_is_refused() -> None:
     x = whole(IMAGE).astype(np.float64)
-    refused = ir.from_proto(model(operator, x, others, attributes, 1))
-    with pytest.raises(ExportError, match=operator):
+    pads = {"pads": np.array([0, 0, 1, 1] * 2)}
+    refused = ir.from_proto(model("Pad", x, pads, {"mode": "reflect"}))
+    with pytest.raises(ExportError, match="Pad"):
         float64.run(refused, {"x": x})
 
 
