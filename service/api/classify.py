@@ -97,7 +97,7 @@ async def _respond(
     with service.admission.hold(len(asked.upload.images), asked.demand):
         content = await answer(request, model, asked.upload, classify_one)
     if explainer is None:
-        body = json.dumps(content, ensure_ascii=False)
+        body = json.dumps(content, ensure_ascii=False).encode()
     else:
         body = await explainer.encoded(content)
     return Response(body, media_type="application/json")
