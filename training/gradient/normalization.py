@@ -1,5 +1,7 @@
 """VJPs of reductions, softmax and normalisation."""
 
+import math
+
 import onnx_ir as ir
 
 from models.errors import ExportError
@@ -41,20 +43,24 @@ def softmax(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 def layer_norm(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     """Of y = scale n + bias, n = (x - mean) / deviation, over the axes from `axis` on.
 
-    dx = (g - mean(g) - n mean(g n)) / deviation, with g = scale dy.
+    With c = x - mean and g = scale dy, dx = (g - mean(g) - c mean(g c) / variance) / deviation:
+    what is divided here has one number for each mean.
     """
     x, scale = input_of(node, 0), input_of(node, 1)
     rank = len(dimensions(x))
-    axes = tape.constant(range(integer(node, "axis", -1) % rank, rank))
+    first = integer(node, "axis", -1) % rank
+    axes = tape.constant(range(first, rank))
+    count = math.prod(static(x, axis) for axis in range(first, rank))
     centred = tape.op("Sub", x, tape.op("ReduceMean", x, axes, keepdims=1))
-    variance = tape.op("ReduceMean", tape.op("Mul", centred, centred), axes, keepdims=1)
+    squares = tape.op("ReduceSumSquare", centred, axes, keepdims=1)
     epsilon = tape.constant(number(node, "epsilon", 1e-5), x)
-    deviation = tape.op("Sqrt", tape.op("Add", variance, epsilon))
-    normal = tape.op("Div", centred, deviation)
+    variance = tape.op("Add", tape.scale(squares, 1 / count, x), epsilon)
     g = tape.op("Mul", dy, scale)
-    along = tape.op("ReduceMean", tape.op("Mul", g, normal), axes, keepdims=1)
+    along = tape.op("ReduceMean", tape.op("Mul", g, centred), axes, keepdims=1)
+    parallel = tape.op("Mul", centred, tape.op("Div", along, variance))
     across = tape.op("Sub", g, tape.op("ReduceMean", g, axes, keepdims=1))
-    yield x, tape.op("Div", tape.op("Sub", across, tape.op("Mul", normal, along)), deviation)
+    rest = tape.op("Sub", across, parallel)
+    yield x, tape.op("Mul", rest, tape.op("Reciprocal", tape.op("Sqrt", variance)))
 
 
 def batch_norm(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
