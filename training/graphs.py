@@ -4,6 +4,7 @@ import contextlib
 import copy
 import io
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 
@@ -94,16 +95,18 @@ def _restore_scalars(model: ir.Model, program: torch.export.ExportedProgram | No
 def prepare(network: Instrumented) -> Instrumented:
     """A copy that computes the same and exports well.
 
-    Global average pooling becomes a plain mean: PyTorch lowers the pooling of a
-    channels-last tensor to `as_strided`, which has neither a dynamic batch nor a gradient
-    rule. Batch norm's epsilon moves into its variance: as an ONNX attribute it would be
-    rounded to float32, even in a float64 graph.
+    Global average pooling becomes a plain mean: PyTorch lowers the pooling of a channels-last
+    tensor to `as_strided`, which has neither a dynamic batch nor a gradient rule. GELU is written
+    so that the runtime merges its operators. Batch norm's epsilon moves into its variance: as an
+    ONNX attribute it would be rounded to float32, even in a float64 graph.
     """
     network = copy.deepcopy(network)
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.AdaptiveAvgPool2d) and child.output_size in {1, (1, 1)}:
                 setattr(parent, name, SpatialMean())
+            if isinstance(child, nn.GELU) and child.approximate == "none":
+                setattr(parent, name, Gelu())
             if isinstance(child, nn.BatchNorm2d) and child.running_var is not None:
                 child.running_var += child.eps
                 child.eps = 0.0
@@ -116,6 +119,14 @@ class SpatialMean(nn.Module):
     def forward(self, grid: torch.Tensor) -> torch.Tensor:
         """The mean over both spatial axes."""
         return grid.mean(dim=(2, 3), keepdim=True)
+
+
+class Gelu(nn.Module):
+    """GELU of a tensor of any shape, in the order of operators that ONNX Runtime knows."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """X (1 + erf(x / sqrt(2))) / 2."""
+        return x * (torch.erf(x / math.sqrt(2)) + 1) * 0.5
 
 
 def _model(forward: ir.Model, layout: Layout) -> ir.Model:

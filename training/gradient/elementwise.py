@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from models.errors import ExportError
+from training.gradient.gelu import gelu, gelu_argument
 from training.gradient.tape import Tape, constant_of, dimensions, input_of, number, optional_input
 
 Gradients = Iterator[tuple[ir.Value, ir.Value | None]]
@@ -35,6 +36,10 @@ def sub(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
 def mul(tape: Tape, node: ir.Node, dy: ir.Value) -> Gradients:
     """Of y = a b."""
     a, b = input_of(node, 0), input_of(node, 1)
+    if (x := gelu_argument(node)) is not None:
+        yield x, gelu(tape, x, dy)
+        yield a, None
+        return
     if tape.wants(a) and _is_sigmoid_of(b, a):
         yield a, _silu(tape, node.outputs[0], b, dy)
         yield b, None

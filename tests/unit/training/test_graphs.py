@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
+import onnxruntime
 import pytest
+from torch import nn
 
 from models.golden import cosine, relative_l2
 from models.manifest import Graph
@@ -97,6 +100,23 @@ def test_onnx_runtime_computes_exact_gradients_in_double_precision(
         session = open_session(tmp_path / graph.filename, choose(Provider.CPU))
         found = session.run(in_double(backbone, graph, images))[key]
         assert relative_l2(found, backbone.exact[key][images]) <= 1e-9
+
+
+@pytest.mark.parametrize("graph", [Graph.MODEL, Graph.GRADIENT])
+def test_onnx_runtime_merges_the_operators_of_gelu(
+    exported: Export, tmp_path: Path, graph: Graph
+) -> None:
+    backbone = exported("swin_t")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(
+        backbone.directory / graph.filename, options, providers=["CPUExecutionProvider"]
+    )
+    optimized = onnx.load(tmp_path / "optimized.onnx", load_external_data=False)
+    blocks = sum(isinstance(module, nn.GELU) for module in backbone.network.modules())
+    merged = [node for node in optimized.graph.node if node.op_type in {"Gelu", "BiasGelu"}]
+    assert len(merged) == blocks > 0
 
 
 def in_double(backbone: Exported, graph: Graph, images: slice) -> dict[str, Floats]:

@@ -96,6 +96,34 @@ def test_gelu(check_gradient: Check, approximate: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("root", "one", "half"), [(1.5, 1.0, 0.5), (np.sqrt(2), 0.9, 0.5), (np.sqrt(2), 1.0, 0.7)]
+)
+def test_what_only_resembles_gelu(
+    check_gradient: Check, root: float, one: float, half: float
+) -> None:
+    check_gradient(
+        "d = Div(x, root)  e = Erf(d)  o = Add(e, one)  p = Mul(x, o)  y = Mul(p, half)",
+        lambda x, root, one, half: half * x * (one + torch.erf(x / root)),
+        X,
+        root=np.float64(root),
+        one=np.float64(one),
+        half=np.float64(half),
+    )
+
+
+def test_gelu_of_which_a_part_is_used_elsewhere(check_gradient: Check) -> None:
+    check_gradient(
+        "d = Div(x, root)  e = Erf(d)  o = Add(e, one)  p = Mul(x, o)  g = Mul(p, half)"
+        "  y = Add(g, p)",
+        lambda x, *_: 3 * functional.gelu(x),
+        X,
+        root=np.sqrt(2.0),
+        one=np.float64(1),
+        half=np.float64(0.5),
+    )
+
+
 def test_relu6(check_gradient: Check) -> None:
     check_gradient(
         "y = Clip(x, low, high)",
