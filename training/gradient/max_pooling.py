@@ -2,8 +2,8 @@
 
 That is the first pixel with the maximum of its row, in the first row that holds the window's
 maximum: so one axis follows the other, in a few operators on whole grids. The positions that
-the operator itself can give are no help: the runtime looks for them pixel by pixel, which took
-it a third of the time of SqueezeNet's whole gradient.
+the operator itself can give are no help: the runtime looks for them pixel by pixel, and has to
+leave the layout of its convolutions for that in the forward pass too.
 """
 
 from collections.abc import Sequence
