@@ -17,7 +17,13 @@ from captum.attr import Saliency
 
 from models.golden import cosine, relative_l2
 from service.core.network import Floats, Network
-from service.core.saliency.class_activation import gradcam, hirescam
+from service.core.saliency.class_activation import (
+    gradcam,
+    gradcam_plus_plus,
+    hirescam,
+    layercam,
+    xgradcam,
+)
 from service.core.saliency.gradients import gradient, smoothgrad
 from service.core.saliency.integrated_gradients import integrated_gradients, line
 from service.core.saliency.maps import Maps
@@ -107,16 +113,44 @@ def test_gradients_are_as_near_the_exact_ones_as_captums(model: Model) -> None:
     assert as_parallel(found, theirs, exact)
 
 
-def test_class_activation_maps_are_the_exact_ones(model: Model) -> None:
+def plus_plus(activations: Doubles, slopes: Doubles) -> Doubles:
+    total = activations.sum(axis=(1, 2), keepdims=True)
+    squares = np.where(slopes == 0, 1, slopes) ** 2
+    alpha = squares / (2 * squares + total * squares * slopes)
+    weights = (alpha * np.maximum(slopes, 0)).sum(axis=(1, 2), keepdims=True)
+    return np.asarray((weights * activations).sum(axis=0))
+
+
+def axiomatic(activations: Doubles, slopes: Doubles) -> Doubles:
+    # Of a channel that is zero everywhere nothing is left, whatever its weight.
+    below = activations.sum(axis=(1, 2), keepdims=True)
+    weights = (slopes * activations).sum(axis=(1, 2), keepdims=True) / np.where(below, below, 1)
+    return np.asarray((weights * activations).sum(axis=0))
+
+
+@pytest.mark.parametrize(
+    ("method", "formula"),
+    [
+        (gradcam, lambda a, g: (g.mean(axis=(1, 2), keepdims=True) * a).sum(axis=0)),
+        (gradcam_plus_plus, plus_plus),
+        (hirescam, lambda a, g: (g * a).sum(axis=0)),
+        (layercam, lambda a, g: (np.maximum(g, 0) * a).sum(axis=0)),
+        (xgradcam, axiomatic),
+    ],
+    ids=["gradcam", "gradcam++", "hirescam", "layercam", "xgradcam"],
+)
+def test_class_activation_maps_are_the_exact_ones(
+    model: Model,
+    method: Callable[[Network, Floats, Floats], Maps],
+    formula: Callable[[Doubles, Doubles], Doubles],
+) -> None:
     problem, _ = model.problem(SEED)
     image, cotangent = problem.image[0].numpy(), problem.cotangent.numpy()
     inside = problem.solve(model.exactly, model.backbone.layout)
-    activations, slopes = inside["activations"][0], inside["activation_gradients"][0]
-    for method, weights in ((gradcam, slopes.mean(axis=(1, 2), keepdims=True)), (hirescam, slopes)):
-        coarse = np.maximum((weights * activations).sum(axis=0), 0)
-        exact = enlarge(coarse[np.newaxis], image.shape[1:])[0].astype(np.float64)
-        values = method(model.network, image, cotangent).values[0].astype(np.float64)
-        assert relative_l2(values, exact) < 1e-5
+    coarse = formula(inside["activations"][0], inside["activation_gradients"][0])
+    exact = enlarge(np.maximum(coarse, 0)[np.newaxis], image.shape[1:])[0].astype(np.float64)
+    found = method(model.network, image, cotangent).values[0].astype(np.float64)
+    assert relative_l2(found, exact) < 1e-5
 
 
 def slopes(network: Instrumented, images: Floats, target: int) -> Doubles:
