@@ -1,5 +1,7 @@
 """Maps and images made larger or blurred, along one axis after the other."""
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,6 +31,7 @@ def interpolation(old: int, new: int) -> Matrix:
     return np.maximum(0.0, 1.0 - distances)
 
 
+@lru_cache(maxsize=16)  # most maps are of one size, and to make this takes longer than to use it
 def _gaussian(side: int, sigma: float) -> Matrix:
     distances = np.subtract.outer(np.arange(side), np.arange(side))
     weights = np.exp(-0.5 * (distances / sigma) ** 2)
