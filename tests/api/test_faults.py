@@ -121,7 +121,7 @@ def test_a_full_queue_answers_at_once_when_to_come_back(
     assert refused.status_code == 503
     assert refused.json()["title"] == "Overloaded"
     assert int(refused.headers["Retry-After"]) >= 1
-    assert 'seewhy_rejected_requests_total{route="/classify"} 1.0' in metrics
+    assert 'seewhy_rejected_requests_total{reason="overloaded",route="/classify"} 1.0' in metrics
 
 
 def test_an_explanation_is_refused_before_any_work_and_finished_once_begun(
