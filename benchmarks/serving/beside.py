@@ -101,7 +101,7 @@ def p99(answers: Sequence[poisson.Answer]) -> float:
 def checking(url: str, paths: Sequence[Path]) -> Iterator[None]:
     """One client after whose answer comes its next request, and who leaves in the end."""
     address = url.replace("/classify", f"/robustness?level=thorough&timeout_ms={PATIENCE_MS}")
-    command = ["wrk", "-t1", "-c1", "-d1h", "--timeout", "1h", "-s", str(HERE / "photos.lua")]
+    command = ["wrk", "-t1", "-c1", "-d1h", "--timeout", "2m", "-s", str(HERE / "photos.lua")]
     command += [address, "--", "raw", *map(str, paths)]
     client = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     time.sleep(1)
