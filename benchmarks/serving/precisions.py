@@ -14,6 +14,7 @@ import statistics
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import foolbox
@@ -113,13 +114,9 @@ def accuracy(made: Mapping[Precision, Bundle], labelled: Path) -> None:
 def seewhy(bundle: Bundle) -> Server:
     """The service with one bundle for its default model."""
     name = bundle.manifest.name
-    server = servers.seewhy(
-        {
-            "SEEWHY_REPOSITORY": str(bundle.directory.parents[1]),
-            "SEEWHY_DEFAULT_MODEL": name,
-        }
-    )
-    return Server(f"SeeWhy, {name}", server.command, environment=server.environment)
+    repository = str(bundle.directory.parents[1])
+    server = servers.seewhy({"SEEWHY_REPOSITORY": repository, "SEEWHY_DEFAULT_MODEL": name})
+    return replace(server, name=f"SeeWhy, {name}")
 
 
 def speed(compared: Sequence[Server], paths: Sequence[Path], rounds: int, seconds: int) -> None:

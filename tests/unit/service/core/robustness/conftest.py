@@ -14,6 +14,7 @@ from torch import nn
 from models.manifest import Graph
 from service.core.network import Floats, Network
 from service.core.ports import Arrays, Runner
+from service.core.robustness.norms import Norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,20 @@ def digits() -> Digits:
     with torch.inference_mode():
         right = torch.nonzero(module(images[1200:]).argmax(1) == truth[1200:])[:300, 0] + 1200
     return Digits(module, images[right].numpy(), truth[right].numpy())
+
+
+@pytest.fixture(scope="session")
+def assert_within() -> Callable[[Floats, Floats, float, Norm], None]:
+    """Holds attacked images to the ball around what they were made of, and to [0, 1]."""
+
+    def hold(attacked: Floats, images: Floats, eps: float, norm: Norm) -> None:
+        order = np.inf if norm is Norm.LINF else 2
+        change = (attacked - images).reshape(len(images), -1)
+        assert np.linalg.norm(change, ord=order, axis=1).max() <= eps + 1e-5
+        assert attacked.min() >= 0
+        assert attacked.max() <= 1
+
+    return hold
 
 
 @pytest.fixture(scope="session")

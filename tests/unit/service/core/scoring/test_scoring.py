@@ -16,7 +16,7 @@ from service.core.scoring import inputs
 from service.core.scoring.decoding import Readable
 from service.core.scoring.inputs import Source
 from service.core.scoring.items import Item
-from service.core.scoring.output import Model, Run, opened
+from service.core.scoring.output import Run, opened
 from service.core.scoring.parts import FILES, Format
 from service.core.scoring.rows import Row
 from service.core.scoring.scorer import Scorer
@@ -43,33 +43,17 @@ class Colour:
         return {"logits": np.pad(means, ((0, 0), (0, 1)))}
 
 
-def identity(images: int, fingerprint: str) -> Run:
-    return Run(
-        Model("tiny", 1, "0" * 64),
-        source="photos",
-        column="path",
-        images=images,
-        fingerprint=fingerprint,
-        top_k=5,
-        embedding=False,
-        box=False,
-        robustness=None,
-        format=Format.PARQUET,
-        part_size=4,
-    )
-
-
 Score = Callable[..., Summary]
 
 
 @pytest.fixture
-def run(tiny_bundle: Bundle, folder: Path, tmp_path: Path) -> Score:
+def run(tiny_bundle: Bundle, folder: Path, tmp_path: Path, a_run: Run) -> Score:
     """Scores the folder into `out`, in parts of 4 and batches of 2."""
 
     def scored(runner: Colour, out: str = "out", *, retry: bool = False) -> Summary:
         source = Source(str(folder))
         found = inputs.survey(source)
-        of = identity(found.images, found.fingerprint)
+        of = replace(a_run, images=found.images, fingerprint=found.fingerprint, part_size=4)
         scorer = Scorer(tiny_bundle.manifest, runner, PLAN)
         work = replace(WORK, retry_errors=retry)
         with opened(tmp_path / out, of) as output:
@@ -131,13 +115,13 @@ def test_what_failed_is_scored_again_on_demand(
 
 
 def test_inputs_that_vanish_from_the_list_are_noticed(
-    tiny_bundle: Bundle, folder: Path, tmp_path: Path
+    tiny_bundle: Bundle, folder: Path, tmp_path: Path, a_run: Run
 ) -> None:
     def fewer() -> Iterator[Item]:
         found = list(inputs.read(Source(str(folder))))
         yield from found[:-1]
 
-    of = identity(images=10, fingerprint="")
+    of = replace(a_run, images=10, part_size=4)
     with (
         opened(tmp_path / "out", of) as output,
         pytest.raises(DataError, match="photos has changed meanwhile: 9 images, not 10"),
@@ -146,10 +130,10 @@ def test_inputs_that_vanish_from_the_list_are_noticed(
 
 
 def test_progress_tells_rows_that_are_ready(
-    tiny_bundle: Bundle, folder: Path, tmp_path: Path
+    tiny_bundle: Bundle, folder: Path, tmp_path: Path, a_run: Run
 ) -> None:
     told = []
-    of = identity(images=10, fingerprint="")
+    of = replace(a_run, images=10, part_size=4)
     with opened(tmp_path / "out", of) as output:
         score(
             inputs.read(Source(str(folder))),
