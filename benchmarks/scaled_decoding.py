@@ -1,8 +1,8 @@
-"""Does decoding large JPEGs at reduced scale change a model's answers?
+"""Do quicker ways from a JPEG to its crop change a model's answers?
 
-Photos are enlarged to 4 and 12 megapixels, saved as JPEG, and preprocessed with full and
-with reduced decoding at several margins; EfficientNet-Lite0 with its real ImageNet
-weights answers for each. Prints Markdown.
+Photos as they are and enlarged to 4 and 12 megapixels are decoded in full and resized by Pillow,
+and preprocessed as the product does, with full and with reduced decoding at several margins;
+EfficientNet-Lite0 with its real ImageNet weights answers for each. Prints Markdown.
 
     python benchmarks/scaled_decoding.py [--photos FOLDER]
 
@@ -14,9 +14,10 @@ import argparse
 import platform
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import foolbox
@@ -25,25 +26,28 @@ import numpy.typing as npt
 import PIL
 import timm
 import torch
-from PIL import features
+from PIL import Image, features
 from timm.data.imagenet_info import ImageNetInfo
 
 from benchmarks.enlarging import QUALITY, enlarge
-from models.preprocess import MARGIN, preprocess
+from models import photo
+from models.photo import DEFAULT_LIMITS
+from models.preprocess import MARGIN, crop_box, preprocess
 from training import weights
 from training.backbones import backbone
 
 LITE0 = backbone("efficientnet_lite0")
-MEGAPIXELS = (4, 12)
-MARGINS = (None, 1, 2, 3, 4)
+MEGAPIXELS = (None, 4, 12)
 BATCH = 50
+
+Crop = npt.NDArray[np.uint8]
 
 
 @dataclass
 class Run:
-    """What one margin made of all photos."""
+    """What one way made of all photos."""
 
-    crops: list[npt.NDArray[np.uint8]] = field(default_factory=list)
+    crops: list[Crop] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
 
 
@@ -51,28 +55,54 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--photos", type=Path, default=Path(foolbox.__file__).parent / "data")
-    photos = labelled_photos(parser.parse_args().photos)
-    labels = np.array([label for _, label in photos])
+    labelled = labelled_photos(parser.parse_args().photos)
+    labels = np.array([label for _, label in labelled])
     model = lite0()
-    print(conditions(len(photos)))
-    print("| photos | margin | answers changed | top-1 | difference in top-1 | milliseconds |")
+    print(conditions(len(labelled)))
+    print("| photos | decoding | answers changed | top-1 | difference in top-1 | CPU ms |")
     print("| --- | --- | --- | --- | --- | --- |")
     for megapixels in MEGAPIXELS:
-        runs = {margin: Run() for margin in MARGINS}
-        for path, _ in photos:
-            data = enlarge(path.read_bytes(), megapixels)
-            for margin, run in runs.items():
-                start = time.perf_counter()
-                crop = preprocess(data, LITE0.preprocessing, margin=margin)
-                run.milliseconds.append(1000 * (time.perf_counter() - start))
-                run.crops.append(crop.pixels)
-        full = answers(model, runs[None].crops)
-        for margin, run in runs.items():
-            row = compare(full, answers(model, run.crops), labels)
-            name = "full scale" if margin is None else f"{margin}"
-            name += " (used)" if margin == MARGIN else ""
-            median = statistics.median(run.milliseconds)
-            print(f"| {megapixels} MP | {name} | {row} | {median:.1f} |", flush=True)
+        runs = {way: Run() for way in WAYS}
+        for path, _ in labelled:
+            data = (
+                path.read_bytes() if megapixels is None else enlarge(path.read_bytes(), megapixels)
+            )
+            for way, run in runs.items():
+                start = time.thread_time()
+                pixels = WAYS[way](data)
+                run.milliseconds.append(1000 * (time.thread_time() - start))
+                run.crops.append(pixels)
+        name = "as they are" if megapixels is None else f"{megapixels} MP"
+        by_pillow = answers(model, runs[PILLOW].crops)
+        for way, run in runs.items():
+            row = compare(by_pillow, answers(model, run.crops), labels)
+            print(
+                f"| {name} | {way} | {row} | {statistics.median(run.milliseconds):.1f} |",
+                flush=True,
+            )
+
+
+def pillows(data: bytes) -> Crop:
+    """Decoded in full and resized, all by Pillow: what the others are held to."""
+    decoded = photo.decode(data, DEFAULT_LIMITS)
+    height, width = LITE0.preprocessing.crop
+    box = decoded.place(crop_box(decoded.size, LITE0.preprocessing))
+    return np.asarray(decoded.image.resize((width, height), Image.Resampling.BICUBIC, box=box))
+
+
+def ours(data: bytes, margin: float | None) -> Crop:
+    """The product's crop, with JPEGs decoded down to this margin."""
+    return preprocess(data, LITE0.preprocessing, margin=margin).pixels
+
+
+PILLOW = "full scale, resized by Pillow"
+WAYS: dict[str, Callable[[bytes], Crop]] = {
+    PILLOW: pillows,
+    "full scale": partial(ours, margin=None),
+    "margin 1": partial(ours, margin=1),
+    f"margin {MARGIN} (used)": partial(ours, margin=MARGIN),
+    "margin 3": partial(ours, margin=3),
+}
 
 
 def labelled_photos(folder: Path) -> list[tuple[Path, int]]:
@@ -95,9 +125,7 @@ def lite0() -> torch.nn.Module:
     return model
 
 
-def answers(
-    model: torch.nn.Module, crops: Sequence[npt.NDArray[np.uint8]]
-) -> npt.NDArray[np.int64]:
+def answers(model: torch.nn.Module, crops: Sequence[Crop]) -> npt.NDArray[np.int64]:
     """Top-1 of each crop."""
     found = []
     with torch.inference_mode():

@@ -51,7 +51,6 @@ class Resampling(StrEnum):
     """
 
     BILINEAR = "bilinear"
-    HAMMING = "hamming"
     BICUBIC = "bicubic"
     LANCZOS = "lanczos"
 

@@ -9,22 +9,15 @@ from math import ceil
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from models import photo
-from models.manifest import Preprocessing, Resampling
+from models.manifest import Preprocessing
 from models.photo import DEFAULT_LIMITS, Box, Limits
+from models.resizing import resize
 
 # A JPEG is decoded at reduced scale only down to this many times `resize`; what that does
 # to answers is measured in benchmarks/results/scaled_decoding.md.
 MARGIN = 2
-
-_FILTERS = {
-    Resampling.BILINEAR: Image.Resampling.BILINEAR,
-    Resampling.HAMMING: Image.Resampling.HAMMING,
-    Resampling.BICUBIC: Image.Resampling.BICUBIC,
-    Resampling.LANCZOS: Image.Resampling.LANCZOS,
-}
 
 
 @dataclass(frozen=True)
@@ -63,11 +56,7 @@ def preprocess(
     box = crop_box(decoded.size, preprocessing)
     height, width = preprocessing.crop
     # Resizing only the part that the crop shows equals resizing all and cropping.
-    pixels = decoded.image.resize(
-        (width, height),
-        _FILTERS[preprocessing.resampling],
-        box=decoded.place(box),
-    )
+    pixels = resize(decoded.image, (width, height), decoded.place(box), preprocessing.resampling)
     return Crop(np.asarray(pixels), decoded.size, box, decoded.format)
 
 

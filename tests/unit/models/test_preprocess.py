@@ -61,7 +61,7 @@ sides = st.integers(1, 260)
     height=sides,
     resize=st.integers(8, 80),
     margins=st.tuples(st.integers(0, 7), st.integers(0, 7)),
-    resampling=st.sampled_from([Resampling.BILINEAR, Resampling.HAMMING]),
+    resampling=st.just(Resampling.BILINEAR),
     orientation=st.integers(1, 8),
 )
 def test_the_crop_is_torchvisions_resize_and_centre_crop(
