@@ -1,11 +1,12 @@
 """What saliency costs, as ratios within one run.
 
 Each backbone, with random weights, is exported and run by ONNX Runtime beside captum on the
-network in eager PyTorch; and the default bundle answers a photo with and without a map,
-through the application. What is counted is the processor time of this one process, in which
-all of them run on one thread, in turns: other work on the machine takes none of it. Prints
-Markdown.
+network in eager PyTorch, and beside pytorch-grad-cam; and the default bundle answers a photo
+with and without a map, through the application. What is counted is the processor time of this
+one process, in which all of them run on one thread, in turns: other work on the machine takes
+none of it. Prints Markdown.
 
+    pip install --no-deps grad-cam ttach
     OMP_NUM_THREADS=1 python benchmarks/saliency.py [--repeats N] [--long-repeats N] NAME …
 """
 
@@ -24,6 +25,8 @@ import numpy.typing as npt
 import onnxruntime
 import torch
 from captum.attr import IntegratedGradients, LayerGradCam, Saliency
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from starlette.testclient import TestClient
 
 from models.manifest import Graph
@@ -37,6 +40,7 @@ from service.runtime.session import open_session
 from service.settings import Settings
 from training import graphs, weights_file
 from training.backbones import Backbone, Layout, backbone
+from training.golden import to_grid
 from training.instrument import Instrumented
 from training.zoo.accuracy import CLASSES
 from training.zoo.check import random_network
@@ -73,9 +77,10 @@ def main() -> None:
     print(
         "| backbone | classification, ms | gradient | Grad-CAM "
         "| integrated gradients | smoothgrad "
-        "| captum: gradient | captum: Grad-CAM | captum: integrated gradients |"
+        "| captum: gradient | captum: Grad-CAM | captum: integrated gradients "
+        "| pytorch-grad-cam |"
     )
-    print("| --- |" + " ---: |" * 8)
+    print("| --- |" + " ---: |" * 9)
     for name in given.names:
         print(_row(name, given.repeats, given.long_repeats), flush=True)
 
@@ -95,7 +100,9 @@ def _row(name: str, repeats: int, long_repeats: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         network = exported(chosen, module, Path(folder))
         problem = Problem.draw(chosen, 1, classes=CLASSES, seed=0)
-        once = timed(_ours(network, problem) | _captums(chosen, module, problem.image), repeats)
+        theirs = _captums(chosen, module, problem.image)
+        theirs["pytorch-grad-cam"] = _grad_cam(chosen, module, problem.image)
+        once = timed(_ours(network, problem) | theirs, repeats)
         often = timed(
             _our_steps(network, problem) | _captums_steps(module, problem.image), long_repeats
         )
@@ -109,6 +116,7 @@ def _row(name: str, repeats: int, long_repeats: int) -> str:
         once["captum gradient"] / once["gradient"],
         once["captum gradcam"] / once["gradcam"] if "captum gradcam" in once else "-",
         often["captum integrated"] / often["integrated"],
+        once["pytorch-grad-cam"] / once["gradcam"],
     )
 
 
@@ -171,6 +179,22 @@ def _captums(
             image.clone().requires_grad_(), TARGET
         )
     return contestants
+
+
+def _grad_cam(chosen: Backbone, module: Instrumented, image: torch.Tensor) -> Callable[[], object]:
+    """pytorch-grad-cam's map; its hooks are taken off each time, for others use the network too.
+
+    The weights are constants, so its backward pass goes to the pixels and no further.
+    """
+    layers = [module.module.get_submodule(chosen.layer or "")]
+    targets, on_grid = [ClassifierOutputTarget(TARGET)], partial(to_grid, layout=chosen.layout)
+    pixels = (image - module.mean) / module.std
+
+    def run() -> object:
+        with GradCAM(module.module, layers, reshape_transform=on_grid) as found:
+            return found(pixels.clone().requires_grad_(), targets)
+
+    return run
 
 
 def _captums_steps(module: Instrumented, image: torch.Tensor) -> dict[str, Callable[[], object]]:

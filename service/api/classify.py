@@ -1,6 +1,5 @@
 """`POST /classify`: what images show, and how far to trust it."""
 
-import json
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from service.api.answers import answer, timings
 from service.api.documentation import PROBLEMS, image_request
 from service.api.examining import Examiner
 from service.api.explaining import Explainer
+from service.api.json_text import encode
 from service.api.pipeline import see
 from service.api.requests import ImageRequest, read_request
 from service.api.schemas.classify import Classification, Classifications, ClassifyOptions
@@ -61,16 +61,16 @@ async def _respond(
     async def classify_one(image_id: str, image: bytes) -> dict[str, Any]:
         seen = await see(service, model, image, asked.demand)
         stages = {"read": asked.read_seconds, **seen.seconds}
+        probabilities = softmax(seen.logits, model.temperature)
         robustness: dict[str, Any] = {}
         explanation: dict[str, Any] = {}
         if examiner is not None:
             examined, stages["robustness"] = await examiner.examine(seen)
             robustness["robustness"] = examining.body(examined, labels)
         if explainer is not None:
-            explanations, stages["explain"] = await explainer.explain(seen)
-            (explanation["explanation"],) = await explainer.bodies(seen, explanations, options.map)
+            maps, stages["explain"] = await explainer.bodies(seen, probabilities, options.map)
+            (explanation["explanation"],) = maps
         started = time.perf_counter()
-        probabilities = softmax(seen.logits, model.temperature)
         predictions, assessment = top(probabilities, labels, options.top_k), None
         if model.drift is not None and seen.embedding is not None:
             model.drift.record(probabilities, seen.embedding)
@@ -96,11 +96,7 @@ async def _respond(
 
     with service.admission.hold(len(asked.upload.images), asked.demand):
         content = await answer(request, model, asked.upload, classify_one)
-    if explainer is None:
-        body = json.dumps(content, ensure_ascii=False).encode()
-    else:
-        body = await explainer.encoded(content)
-    return Response(body, media_type="application/json")
+    return Response(encode(content), media_type="application/json")
 
 
 def _assessed(assessment: Assessment | None) -> dict[str, Any]:

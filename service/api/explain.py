@@ -1,6 +1,5 @@
 """`POST /explain`: why the model sees what it sees."""
 
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,6 +10,7 @@ from service.api.answers import answer, timings
 from service.api.connection import while_connected
 from service.api.documentation import PROBLEMS, image_request
 from service.api.explaining import Explainer
+from service.api.json_text import encode
 from service.api.negotiation import prefers
 from service.api.pipeline import see
 from service.api.requests import ImageRequest, read_request
@@ -20,7 +20,9 @@ from service.api.schemas.explain import (
     Explanations,
     TargetsExplanation,
 )
+from service.core.classification import softmax
 from service.core.heatmap import Style
+from service.core.saliency.explanation import Explanation as Explained
 
 router = APIRouter(tags=["images"])
 
@@ -61,8 +63,8 @@ async def _numbers(
 
     async def explain_one(image_id: str, image: bytes) -> dict[str, Any]:
         seen = await see(service, model, image, asked.demand)
-        explanations, seconds = await explainer.explain(seen)
-        bodies = await explainer.bodies(seen, explanations, options.map)
+        probabilities = softmax(seen.logits, model.temperature)
+        bodies, seconds = await explainer.bodies(seen, probabilities, options.map)
         several = options.targets is not None
         stages = {"read": asked.read_seconds, **seen.seconds, "explain": seconds}
         return {
@@ -72,21 +74,23 @@ async def _numbers(
         }
 
     content = await answer(request, model, asked.upload, explain_one)
-    return Response(await explainer.encoded(content), media_type=JSON)
+    return Response(encode(content), media_type=JSON)
 
 
 async def _picture(
     request: Request, asked: ImageRequest[ExplainOptions], explainer: Explainer
 ) -> Response:
     service, image, options = parts.of(request), asked.upload.image(0), asked.options
+    style = Style(options.view, options.colours, options.legend)
     async with while_connected(request, asked.demand):
         seen = await see(service, asked.model, image, asked.demand)
-        (explanation,), seconds = await explainer.explain(seen)
-        style = Style(options.view, options.colours, options.legend)
-        picture = explainer.room.submit(
-            presentation.picture, image, service.photo_limits, seen, explanation, style
-        )
-        drawn = await asyncio.wrap_future(picture)
+
+        def show(explanations: list[Explained]) -> tuple[bytes, str | None]:
+            (explanation,) = explanations
+            limits = service.photo_limits
+            drawn = presentation.picture(image, limits, seen, explanation, style)
+            return drawn, presentation.note(explanation)
+
+        (drawn, note), seconds = await explainer.explain(seen, show)
     timings(request, {"read": asked.read_seconds, **seen.seconds, "explain": seconds})
-    note = presentation.note(explanation)
     return Response(drawn, headers={"X-SeeWhy-Note": note} if note else None, media_type=PNG)

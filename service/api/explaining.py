@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from fastapi import Request
-from pydantic_core import to_json
 
 from models.manifest import Graph, MethodName
 from service.api import parts, presentation
@@ -27,6 +28,7 @@ from service.core.targets import Question, Target
 from service.core.workers import Room
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
+Shown = TypeVar("Shown")
 
 Named = str | int | None
 """A class as clients name it; None for the top one."""
@@ -71,8 +73,15 @@ class Explainer:
     room: Room
     demand: Demand
 
-    async def explain(self, seen: Seen) -> tuple[list[Explanation], float]:
+    async def explain(
+        self, seen: Seen, show: Callable[[list[Explanation]], Shown]
+    ) -> tuple[Shown, float]:
         """Explain one image's answer, for each target; how long that took, in seconds.
+
+        Args:
+            seen: the image and its answer.
+            show: what is made of the explanations, in the same thread: to hand a map on
+                costs more than to box it.
 
         Raises:
             InvalidRequest: a parameter does not fit the crop.
@@ -89,38 +98,34 @@ class Explainer:
         against = None if self.asked.against is None else resolved(self.asked.against)
         questions = [Question(resolved(target), against) for target in self.asked.targets]
         network = replace(self.model.network(self.demand), seen=seen.activations)
+        parameters, measured = self.asked.parameters, self.asked.quality
+
+        def explained() -> Shown:
+            crop = seen.crop.pixels
+            return show(
+                explain(network, crop, questions, self.method, parameters, measured=measured)
+            )
+
         started = time.perf_counter()
-        explained = self.room.submit(
-            explain,
-            network,
-            seen.crop.pixels,
-            questions,
-            self.method,
-            self.asked.parameters,
-            measured=self.asked.quality,
-        )
-        explanations = await asyncio.wrap_future(explained)
+        shown = await asyncio.wrap_future(self.room.submit(explained))
         self.service.metrics.explained(manifest.name, self.method)
-        return explanations, time.perf_counter() - started
+        return shown, time.perf_counter() - started
 
     async def bodies(
-        self, seen: Seen, explanations: Sequence[Explanation], form: MapForm
-    ) -> list[dict[str, Any]]:
-        """The explanations as `schemas.ExplanationBody` has them."""
-        temperature = self.model.temperature
-        written = [
-            self.room.submit(presentation.body, seen, each, temperature, form)
-            for each in explanations
-        ]
-        return [await asyncio.wrap_future(each) for each in written]
+        self, seen: Seen, probabilities: npt.NDArray[np.floating], form: MapForm
+    ) -> tuple[list[dict[str, Any]], float]:
+        """The explanations as `schemas.ExplanationBody` has them; seconds and errors as above.
 
-    async def encoded(self, content: dict[str, Any]) -> bytes:
-        """An answer as JSON: maps are too long to write them in the event loop.
-
-        Pydantic's writer takes a fifth of the time of the standard library's for the 50,000
-        numbers of a map: with that one, they cost more than to classify the image.
+        Args:
+            seen: the image and its answer.
+            probabilities: [K], of the classes.
+            form: how the maps are written.
         """
-        return await asyncio.wrap_future(self.room.submit(to_json, content))
+
+        def show(explanations: list[Explanation]) -> list[dict[str, Any]]:
+            return [presentation.body(seen, each, probabilities, form) for each in explanations]
+
+        return await self.explain(seen, show)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import base64
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy.typing as npt
 
 from models import photo
 from models.photo import Limits
+from service.api import number_grid
+from service.api.json_text import JsonText
 from service.api.pipeline import Seen
 from service.api.schemas.explain import MapForm
 from service.core import heatmap
-from service.core.classification import softmax
 from service.core.heatmap import Style
 from service.core.localization import Box, object_box, to_photo
 from service.core.saliency.explanation import Explanation
@@ -24,13 +26,15 @@ ALL_ZERO = "the map is zero everywhere: the method finds nothing that speaks for
 WIDE_GAP = 0.05
 """Of integrated gradients, relative: from here on a note warns."""
 
-_DIGITS = 5
 
-
-def body(seen: Seen, explanation: Explanation, temperature: float, form: MapForm) -> dict[str, Any]:
-    """The explanation as `schemas.ExplanationBody` has it; `temperature` as in `softmax`."""
+def body(
+    seen: Seen,
+    explanation: Explanation,
+    probabilities: npt.NDArray[np.floating],
+    form: MapForm,
+) -> dict[str, Any]:
+    """The explanation as `schemas.ExplanationBody` has it; probabilities [K] of the classes."""
     question = explanation.question
-    probabilities = softmax(seen.logits, temperature)
 
     def named(target: Target) -> dict[str, Any]:
         probability = float(probabilities[target.index])
@@ -44,7 +48,7 @@ def body(seen: Seen, explanation: Explanation, temperature: float, form: MapForm
         "map": {
             "dtype": "float16" if form == "base64" else "float32",
             "shape": explanation.map.shape,
-            "data": _base64(explanation.map) if form == "base64" else _numbers(explanation.map),
+            "data": JsonText(_WRITERS[form](explanation.map)),
             "min": float(explanation.map.min()),
             "max": float(explanation.map.max()),
         },
@@ -104,15 +108,13 @@ def _finite(gap: float | None) -> float | None:
     return gap if gap is not None and math.isfinite(gap) else None
 
 
-def _numbers(values: npt.NDArray[np.float32]) -> list[list[float]]:
-    """The map's values, to 5 significant digits of the largest: shorter JSON."""
-    largest = float(np.abs(values).max())
-    decimals = _DIGITS - 1 - math.floor(math.log10(largest)) if largest > 0 else 0
-    rows: list[list[float]] = np.round(values.astype(np.float64), decimals).tolist()
-    return rows
-
-
-def _base64(values: npt.NDArray[np.float32]) -> str:
+def _base64(values: npt.NDArray[np.float32]) -> bytes:
     """The map as half floats; scaled first, as gradients may be smaller than these can be."""
-    largest = np.abs(values).max() or np.float32(1)
-    return base64.b64encode((values / largest).astype("<f2").tobytes()).decode()
+    largest = max(values.max(), -values.min()) or np.float32(1)
+    return b'"%s"' % base64.b64encode((values / largest).astype("<f2").tobytes())
+
+
+_WRITERS: Mapping[MapForm, Callable[[npt.NDArray[np.float32]], bytes]] = {
+    "numbers": number_grid.written,
+    "base64": _base64,
+}

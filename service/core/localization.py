@@ -8,6 +8,7 @@ from service.core.saliency.resampling import blur
 Box = tuple[float, float, float, float]
 
 Mask = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int64]
 
 # Of fifteen pairs, the best for gradients on photos of known place: docs/explanations.md.
 _THRESHOLD = 0.4
@@ -57,35 +58,46 @@ def to_photo(box: Box, map_shape: tuple[int, ...], crop: Box) -> Box:
 
 def _largest_component(mask: Mask) -> Box:
     """The box of the most pixels that hang together by their sides; the mask is not empty."""
-    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    ends = np.nonzero(edges == -1)[1]
-    component = _joined(rows.tolist(), starts.tolist(), ends.tolist())
+    # Between dark columns at both sides, every run of pixels begins and ends within its row.
+    height, width = mask.shape
+    framed = np.zeros((height, width + 2), dtype=np.bool_)
+    framed[:, 1:-1] = mask
+    pixels = framed.ravel()
+    edges = np.flatnonzero(pixels[1:] != pixels[:-1])
+    starts, ends = edges[::2], edges[1::2]
+    component = _joined(starts, ends, width + 2)
     largest = component == np.bincount(component, weights=ends - starts).argmax()
+    rows, columns = np.divmod(starts[largest], width + 2)
     return (
-        float(starts[largest].min()),
-        float(rows[largest].min()),
-        float(ends[largest].max()),
-        float(rows[largest].max() + 1),
+        float(columns.min()),
+        float(rows[0]),
+        float((ends[largest] % (width + 2)).max()),
+        float(rows[-1] + 1),
     )
 
 
-def _joined(rows: list[int], starts: list[int], ends: list[int]) -> npt.NDArray[np.int64]:
-    """The component of each run of pixels, by union-find; runs are in reading order."""
-    parents = list(range(len(rows)))
+def _joined(starts: Positions, ends: Positions, stride: int) -> Positions:
+    """The component of each run of pixels, as the first run in it, by union-find.
+
+    Runs are in reading order, their ends positions in a grid with rows of `stride` pixels.
+    """
+    parents = list(range(len(starts)))
 
     def root(run: int) -> int:
         while parents[run] != run:
             parents[run] = run = parents[parents[run]]
         return run
 
-    first = 0
-    for run, row in enumerate(rows):
-        # What ends before this run, in the row above, ends before the next runs too.
-        while rows[first] < row - 1 or (rows[first] == row - 1 and ends[first] <= starts[run]):
-            first += 1
-        above = first
-        while rows[above] == row - 1 and starts[above] < ends[run]:
-            parents[root(above)] = root(run)
-            above += 1
-    return np.array([root(run) for run in range(len(rows))])
+    # In the row above, those that neither end before a run begins nor begin after its end.
+    firsts = np.searchsorted(ends, starts - stride, side="right").tolist()
+    afters = np.searchsorted(starts, ends - stride, side="left").tolist()
+    for run, (first, after) in enumerate(zip(firsts, afters, strict=True)):
+        if first < after:
+            parents[run] = root(first)
+        for above in range(first + 1, after):
+            earlier, later = sorted((root(run), root(above)))
+            parents[later] = earlier
+    # A run's parent comes before it, and so has been led to its root already.
+    for run, parent in enumerate(parents):
+        parents[run] = parents[parent]
+    return np.array(parents)

@@ -180,7 +180,9 @@ def _weighed_by_gradients(
 
 def _weighed_by_head(head: Floats, activations: Floats, cotangents: Floats) -> Doubles:
     """The classifier's weights [K, C] times the activations [C, h, w]: [M, h, w]."""
-    weights = cotangents.astype(np.float64) @ head
+    # Of a thousand classes a few are asked about; the rows of the others would count zero times.
+    asked = cotangents.any(axis=0)
+    weights = cotangents[:, asked].astype(np.float64) @ head[asked]
     return np.asarray(np.tensordot(weights, activations.astype(np.float64), axes=1))
 
 
