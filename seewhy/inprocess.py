@@ -11,6 +11,8 @@ from service.runtime.tuning import Tuning
 from service.settings import Settings
 
 WAIT_SECONDS = "0.05"
+PATIENCE_SECONDS = 24 * 60 * 60
+"""Whoever waits for a command can end it: no deadline of a server is to."""
 
 
 class Impatient(httpx.ASGITransport):
@@ -33,9 +35,10 @@ async def service(settings: Settings) -> AsyncIterator[AsyncClient]:
         ProviderUnavailable: the execution provider is not here.
     """
     # Measuring what is quickest takes longer than most commands.
-    app = create_app(settings.model_copy(update={"tune": Tuning.OFF}))
+    within = settings.model_copy(update={"tune": Tuning.OFF, "timeout_ms": 1000 * PATIENCE_SECONDS})
+    app = create_app(within)
     async with (
         app.router.lifespan_context(app),
-        AsyncClient("http://seewhy", transport=Impatient(app)) as client,
+        AsyncClient("http://seewhy", timeout=PATIENCE_SECONDS, transport=Impatient(app)) as client,
     ):
         yield client

@@ -90,6 +90,16 @@ def test_heat_map_is_a_png_of_the_photo(tiny_repository: Path, photo: bytes) -> 
         assert (drawn.format, drawn.size) == ("PNG", (32, 32))
 
 
+def test_no_deadline_of_a_server_ends_a_command(tiny_repository: Path, photo: bytes) -> None:
+    async def scenario() -> int:
+        hasty = Settings(repository=tiny_repository, timeout_ms=1)
+        async with inprocess.service(hasty) as client:
+            found = await client.explain(photo, method="smoothgrad", samples=64)
+        return found.explanation.passes
+
+    assert asyncio.run(scenario()) == 64
+
+
 def test_what_is_still_loading_is_asked_again_soon_whatever_a_server_would_say() -> None:
     left = ["60", "60"]
 
