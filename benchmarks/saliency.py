@@ -7,7 +7,8 @@ one process, in which all of them run on one thread, in turns: other work on the
 none of it. Prints Markdown.
 
     pip install --no-deps grad-cam ttach
-    OMP_NUM_THREADS=1 python benchmarks/saliency.py [--repeats N] [--long-repeats N] NAME …
+    OMP_NUM_THREADS=1 python benchmarks/saliency.py [--repeats N] [--long-repeats N] \
+        [--batch N] NAME …
 """
 
 import argparse
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -66,11 +68,13 @@ def main() -> None:
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--repeats", type=int, default=15, help="of one image")
     parser.add_argument("--long-repeats", type=int, default=3, help=f"of {STEPS} images")
+    parser.add_argument("--batch", type=int, default=Network.batch, help=f"of the {STEPS} images")
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(
         f"{datetime.now(UTC).date()}; processor time, medians of {given.repeats} runs of one image "
-        f"and of {given.long_repeats} of {STEPS}, in turns, one thread, {platform.machine()}; "
+        f"and of {given.long_repeats} of {STEPS} ({given.batch} at once), in turns, one thread, "
+        f"{platform.machine()}; "
         f"onnxruntime {onnxruntime.__version__}, torch {torch.__version__}.\n"
     )
     _print_requests(10 * given.repeats)
@@ -82,7 +86,7 @@ def main() -> None:
     )
     print("| --- |" + " ---: |" * 9)
     for name in given.names:
-        print(_row(name, given.repeats, given.long_repeats), flush=True)
+        print(_row(name, given.repeats, given.long_repeats, given.batch), flush=True)
 
 
 def _print_requests(repeats: int) -> None:
@@ -94,17 +98,18 @@ def _print_requests(repeats: int) -> None:
     print(flush=True)
 
 
-def _row(name: str, repeats: int, long_repeats: int) -> str:
+def _row(name: str, repeats: int, long_repeats: int, batch: int) -> str:
     chosen = backbone(name)
     module = random_network(chosen)
     with tempfile.TemporaryDirectory() as folder:
-        network = exported(chosen, module, Path(folder))
+        network = replace(exported(chosen, module, Path(folder)), batch=batch)
         problem = Problem.draw(chosen, 1, classes=CLASSES, seed=0)
         theirs = _captums(chosen, module, problem.image)
         theirs["pytorch-grad-cam"] = _grad_cam(chosen, module, problem.image)
         once = timed(_ours(network, problem) | theirs, repeats)
         often = timed(
-            _our_steps(network, problem) | _captums_steps(module, problem.image), long_repeats
+            _our_steps(network, problem) | _captums_steps(module, problem.image, batch),
+            long_repeats,
         )
     return _line(
         name,
@@ -197,10 +202,12 @@ def _grad_cam(chosen: Backbone, module: Instrumented, image: torch.Tensor) -> Ca
     return run
 
 
-def _captums_steps(module: Instrumented, image: torch.Tensor) -> dict[str, Callable[[], object]]:
+def _captums_steps(
+    module: Instrumented, image: torch.Tensor, batch: int
+) -> dict[str, Callable[[], object]]:
     """In batches of the same size as ours."""
     integrated = IntegratedGradients(_score(module))
-    steps = {"n_steps": STEPS, "internal_batch_size": Network.batch}
+    steps = {"n_steps": STEPS, "internal_batch_size": batch}
     black = torch.zeros_like(image)
     return {"captum integrated": lambda: integrated.attribute(image, black, TARGET, **steps)}
 

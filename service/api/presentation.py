@@ -40,7 +40,7 @@ def body(
         probability = float(probabilities[target.index])
         return {"label": target.label, "index": target.index, "probability": probability}
 
-    box = _box(seen, explanation)
+    box, (lowest, highest) = _box(seen, explanation), explanation.extremes
     return {
         "method": explanation.method,
         "target": named(question.target),
@@ -49,8 +49,8 @@ def body(
             "dtype": "float16" if form == "base64" else "float32",
             "shape": explanation.map.shape,
             "data": JsonText(_WRITERS[form](explanation.map)),
-            "min": float(explanation.map.min()),
-            "max": float(explanation.map.max()),
+            "min": lowest,
+            "max": highest,
         },
         "box": None if box is None else [round(edge, 2) for edge in box],
         "passes": explanation.passes,
@@ -83,7 +83,7 @@ def picture(
 
 def note(explanation: Explanation) -> str | None:
     """What to know about this map."""
-    if not explanation.map.any():
+    if explanation.empty:
         return ALL_ZERO
     if explanation.gap is not None and explanation.gap > WIDE_GAP:
         return (

@@ -64,7 +64,8 @@ class ServedModel:
     Safe to use from several threads. `reference` is the bundle's, if it has one; `known` is
     what images are compared with, where the bundle is calibrated for that; `index` is what is
     searched for similar ones, and `thumbnails` shows them, where the bundle keeps any; `drift`
-    compares answers with the reference, if there is one.
+    compares answers with the reference, if there is one; `methods` are the saliency methods that
+    can explain the bundle.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class ServedModel:
         started = time.perf_counter()
         self.bundle = bundle
         self.plan = plan
+        self.methods = possible(bundle.manifest)
         self._head = bundles.cam_weights(bundle)
         self.reference = reference_of(bundle)
         self.index = None if self.reference is None else retrieval.index(self.reference, search)
@@ -167,11 +169,6 @@ class ServedModel:
         with self._lock:
             return {graph: queue.age for graph, queue in self._queues.items()}
 
-    @property
-    def methods(self) -> list[MethodName]:
-        """The saliency methods that can explain the bundle."""
-        return possible(self.bundle.manifest)
-
     def method(self, asked: MethodName | None) -> MethodName:
         """The saliency method that is asked for, by default the bundle's own.
 
@@ -180,16 +177,21 @@ class ServedModel:
             NotReady: the graph is still being loaded.
             RuntimeFailure: the graph could not be loaded.
         """
-        listed = ", ".join(self.methods) or "none"
         name = asked or self.bundle.manifest.default_explanation
         if name is None:
-            raise Unsupported(f"{self.bundle} names no default method; possible methods: {listed}")
+            raise Unsupported(
+                f"{self.bundle} names no default method; possible methods: {self._listed}"
+            )
         if name not in self.methods:
             raise Unsupported(
-                f"{self.bundle} cannot be explained by {name!r}; possible methods: {listed}"
+                f"{self.bundle} cannot be explained by {name!r}; possible methods: {self._listed}"
             )
         self.runner(METHODS[name].graph)
         return name
+
+    @property
+    def _listed(self) -> str:
+        return ", ".join(self.methods) or "none"
 
     def network(self, demand: Demand) -> Network:
         """The bundle's graphs as functions, run by its queues as a request with this demand."""

@@ -1,7 +1,7 @@
 """One image explained: from its crop and the classes in question to its maps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ class Explanation:
         question: the class, and perhaps the one it is held against.
         map: float32 [H, W] over the crop, in the method's own units; negative only where
             `signed`.
+        extremes: the map's least and its largest value.
         signed: whether the map keeps what speaks against the class.
         passes: images that went through a graph, for all questions together.
         gap: the relative completeness gap of integrated gradients; None for other methods.
@@ -34,10 +35,16 @@ class Explanation:
     method: MethodName
     question: Question
     map: Floats
+    extremes: tuple[float, float]
     signed: bool
     passes: int
     gap: float | None
     quality: Quality | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether the map is zero everywhere."""
+        return not any(self.extremes)
 
 
 def explain(
@@ -71,26 +78,23 @@ def explain(
     cotangents = np.stack([question.cotangent(network.classes) for question in questions])
     image = to_float(crop[np.newaxis])[0]
     found = method.maps(network, image, cotangents, **chosen)
-    if not np.isfinite(found.values).all():
+    # What is not finite is the least or the largest, and NaN is both.
+    extremes = [(float(values.min()), float(values.max())) for values in found.values]
+    if not np.isfinite(extremes).all():
         raise RuntimeFailure(f"a map of {name} is not finite")
     gaps: list[float | None] = [None] * len(questions)
     if found.gaps is not None:
         gaps = found.gaps.tolist()
 
-    def quality(values: Floats, question: Question) -> Quality | None:
-        if not (measured and values.any()):
-            return None
-        return measure(network, image, values, question)
-
+    explanations = [
+        Explanation(name, question, values, ends, chosen.get("signed", False), found.passes, gap)
+        for question, values, ends, gap in zip(questions, found.values, extremes, gaps, strict=True)
+    ]
+    if not measured:
+        return explanations
     return [
-        Explanation(
-            name,
-            question,
-            values,
-            chosen.get("signed", False),
-            found.passes,
-            gap,
-            quality(values, question),
-        )
-        for question, values, gap in zip(questions, found.values, gaps, strict=True)
+        each
+        if each.empty
+        else replace(each, quality=measure(network, image, each.map, each.question))
+        for each in explanations
     ]
