@@ -1,18 +1,21 @@
-"""A request's body, and no more of it than is allowed."""
+"""A request's body: no more of it than is allowed, and for no longer."""
 
+import asyncio
 from typing import TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 
-from models.errors import InvalidRequest, SeeWhyError, UploadTooLarge
+from models.errors import DeadlineExceeded, InvalidRequest, SeeWhyError, UploadTooLarge
 from service.api.problems import first_problem
 
 JSON = "application/json"
 
 MOST_JSON = 64 * 1024
 """Bytes of a body that holds no image."""
+
+_JSON_SECONDS = 10.0
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -22,11 +25,14 @@ def media_type(headers: Headers) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def read(request: Request, most_bytes: int, refusal: type[SeeWhyError]) -> bytes:
-    """A body of at most so many bytes.
+async def read(
+    request: Request, most_bytes: int, refusal: type[SeeWhyError], seconds: float
+) -> bytes:
+    """A body of at most so many bytes, which has come within so many seconds.
 
     Raises:
         SeeWhyError: the `refusal`; it has more.
+        DeadlineExceeded: it takes longer: a client may send a byte a second.
         ClientDisconnect: the client has gone.
     """
     too_large = refusal(f"more bytes were sent than the {most_bytes:,} allowed")
@@ -35,11 +41,15 @@ async def read(request: Request, most_bytes: int, refusal: type[SeeWhyError]) ->
         raise too_large
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most_bytes:
-            raise too_large
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > most_bytes:
+                    raise too_large
+                chunks.append(chunk)
+    except TimeoutError as error:
+        raise DeadlineExceeded("the request's body was not there in time") from error
     return b"".join(chunks)
 
 
@@ -52,11 +62,12 @@ async def read_json(request: Request, schema: type[Schema]) -> Schema:
     Raises:
         InvalidRequest: it is not JSON, or not of this schema.
         UploadTooLarge: it is longer than 64 KiB.
+        DeadlineExceeded: it does not come.
         ClientDisconnect: the client has gone.
     """
     if media_type(request.headers) != JSON:
         raise InvalidRequest(f"the body has to be {JSON}, and its Content-Type has to say so")
-    body = await read(request, MOST_JSON, UploadTooLarge)
+    body = await read(request, MOST_JSON, UploadTooLarge, _JSON_SECONDS)
     try:
         return schema.model_validate_json(body)
     except ValidationError as error:

@@ -34,6 +34,7 @@ async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Aske
         ImageError: there is no image, or too large a body, or one of no known type.
         InvalidRequest: the body is malformed, or an option is unknown or out of its range.
         Overloaded: the images inside will not be classified before it is too late.
+        DeadlineExceeded: the body was not there in time.
         BundleError: there is no such model, or it cannot be used.
         RuntimeFailure: the runtime cannot load or run it.
     """
@@ -44,9 +45,10 @@ async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Aske
         options = uploads.options_of(kind, request.query_params, {})
         demand = _demand(request, options)
         service.admission.expect(demand)
-        upload = await uploads.read(request, service.upload_limits)
+        upload = await uploads.read(request, service.upload_limits, demand.remaining)
     else:
-        upload = await uploads.read(request, service.upload_limits)
+        # The options come with the body, and so does what they say of the time.
+        upload = await uploads.read(request, service.upload_limits, service.timeout_ms / 1000)
         options = uploads.options_of(kind, request.query_params, upload.options)
         demand = _demand(request, options)
     seconds = time.perf_counter() - started

@@ -103,18 +103,19 @@ class _JsonBody(BaseModel):
     images: Annotated[list[_JsonImage], FailFast()]
 
 
-async def read(request: Request, limits: UploadLimits) -> Upload:
-    """Read a request's images.
+async def read(request: Request, limits: UploadLimits, seconds: float) -> Upload:
+    """Read a request's images, which have so many seconds to come.
 
     Raises:
         EmptyImage: there is no body, or no image in it.
         UnsupportedFormat: a body of this content type is not understood.
         ImageTooLarge: more bytes than are allowed.
         InvalidRequest: the body is malformed, or has more images than are allowed.
+        DeadlineExceeded: the body was not there in time.
         ClientDisconnect: the client has gone.
     """
     media_type = bodies.media_type(request.headers)
-    body = await bodies.read(request, limits.max_bytes, ImageTooLarge)
+    body = await bodies.read(request, limits.max_bytes, ImageTooLarge, seconds)
     if not body:
         raise EmptyImage("there are no bytes: send an image")
     if is_one_image(request.headers):

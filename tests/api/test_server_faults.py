@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -130,6 +131,27 @@ def test_slow_and_silent_clients_hold_up_nobody(server: Server, red_left: bytes)
     code, log = server.stop()
     assert code == 0, log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("line", [b"a" * 10_000, b"A: b\r\n" * 2_000], ids=["one", "many"])
+def test_headers_without_end_are_refused(server: Server, red_left: bytes, line: bytes) -> None:
+    with server.connect() as endless:
+        endless.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: ")
+        # The server may have closed the connection before all of it is sent.
+        with suppress(ConnectionError):
+            for _ in range(100):
+                endless.sendall(line)
+        with suppress(ConnectionError):
+            assert endless.recv(12) in (b"HTTP/1.1 400", b"")
+    assert answers(server, red_left)
+
+
+def test_a_body_that_does_not_come_is_answered_in_time(server: Server) -> None:
+    with server.connect() as slow:
+        slow.sendall(
+            b"POST /classify?timeout_ms=50 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\na"
+        )
+        assert slow.recv(12) == b"HTTP/1.1 504"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

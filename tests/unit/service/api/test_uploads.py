@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from models.errors import ImageTooLarge, InvalidRequest
+from models.errors import DeadlineExceeded, ImageTooLarge, InvalidRequest
 from service.api.schemas.classify import ClassifyOptions
 from service.api.schemas.explain import ExplainOptions
 from service.api.uploads import Upload, UploadLimits, options_of, read
@@ -33,7 +33,7 @@ def read_from(
 
     async def run() -> Upload:
         request = Request({"type": "http", "headers": raw}, receive)
-        return await read(request, UploadLimits(max_bytes, max_images=2))
+        return await read(request, UploadLimits(max_bytes, max_images=2), seconds=10)
 
     return asyncio.run(run()), taken
 
@@ -54,6 +54,19 @@ def test_a_body_of_unknown_length_is_read_no_further_than_allowed() -> None:
     with pytest.raises(ImageTooLarge, match="1,000 allowed"):
         read_from(messages)
     assert len(list(messages)) == 1001 - 11
+
+
+def test_a_body_that_does_not_come_in_time_is_not_waited_for() -> None:
+    async def run() -> None:
+        async def receive() -> Message:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        request = Request({"type": "http", "headers": []}, receive)
+        await read(request, UploadLimits(1000, max_images=2), seconds=0.01)
+
+    with pytest.raises(DeadlineExceeded, match="not there in time"):
+        asyncio.run(run())
 
 
 def test_a_body_that_announces_too_much_is_not_read_at_all() -> None:
@@ -161,7 +174,7 @@ def test_other_requests_are_answered_while_a_large_multipart_body_is_parsed() ->
         nonlocal turns
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         request = Request({"type": "http", "headers": raw}, receive)
-        reading = asyncio.create_task(read(request, UploadLimits(2**24, 1000)))
+        reading = asyncio.create_task(read(request, UploadLimits(2**24, 1000), seconds=10))
         while not reading.done():
             turns += 1
             await asyncio.sleep(0)
