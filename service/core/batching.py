@@ -6,8 +6,9 @@ company is only worth it while the device is busy.
 A session in reserve starts only once so much waits that the wait, not its own time, is what a
 request takes: it fills the moments in which the others cannot use their cores.
 
-The sessions may be on several devices. Each takes work when it is done with its last, so the
-least loaded device gets the next batch, and one that is slower gets fewer.
+The sessions may be on several devices, one on each. A thread takes work when it is done with its
+last; of those that rest, one whose session runs the least is called. So the least loaded device
+gets the next batch, and one that is slower gets fewer.
 """
 
 import math
@@ -15,15 +16,15 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import count
 from threading import Condition, Lock, Thread
-
-import numpy as np
 
 from models.errors import NotReady, OutOfMemory
 from service.core.admission import Backlog
 from service.core.batch_limit import BatchLimit
 from service.core.demand import Demand
 from service.core.ports import Arrays, Runner
+from service.core.session import Session, joined
 from service.core.waiting import Answer, Line, Request
 from service.core.workers import yield_to_others
 
@@ -32,7 +33,7 @@ from service.core.workers import yield_to_others
 class BatchReport:
     """One batch, as it is reported to whoever keeps count.
 
-    `limit` is the most rows that are run at once from now on.
+    `limit` is the most rows that are run at once from now on, on the device with the least.
     """
 
     rows: int
@@ -68,7 +69,7 @@ class BatchQueue:
             runners: the sessions; each runs one batch at a time. One session that may be
                 used from several threads can stand here several times.
             name: of the queue and its threads, for messages.
-            max_batch: most rows run at once; one request of more rows is run by itself.
+            max_batch: most rows run at once; one request of more rows is run in pieces.
             capacity: most rows let in and not yet answered.
             reserve: sessions that take work only while more rows wait than there are `runners`.
             background: give way to the threads of queues that are not in the background.
@@ -77,16 +78,21 @@ class BatchQueue:
         self._name = name
         self._background = background
         self._report = report
-        self._limit = BatchLimit(max_batch)
         self._backlog = Backlog(name, capacity=capacity)
         self._line = Line()
-        lock = Lock()
-        self._changed, self._crowded = Condition(lock), Condition(lock)
+        self._lock = Lock()
+        self._crowded = Condition(self._lock)
         self._crowd = len(runners) + 1
         self._closed = False
         self._idle = 0
-        work = [(runner, self._next_batch) for runner in runners]
-        work += [(runner, self._next_batch_of_crowd) for runner in reserve]
+        self._calls = count(1)
+        self._sessions = {
+            id(runner): Session(runner, BatchLimit(max_batch), Condition(self._lock))
+            for runner in [*runners, *reserve]
+        }
+        work = [(self._sessions[id(runner)], self._next_batch) for runner in runners]
+        work += [(self._sessions[id(runner)], self._next_batch_of_crowd) for runner in reserve]
+        self.sessions = len(runners)
         self._threads = [
             Thread(target=self._work, args=each, name=name, daemon=True) for each in work
         ]
@@ -101,7 +107,7 @@ class BatchQueue:
     @property
     def age(self) -> float:
         """The seconds that the longest waiting request has waited; 0 where none waits."""
-        with self._changed:
+        with self._lock:
             return self._line.age
 
     def submit(self, feeds: Arrays, demand: Demand | None = None) -> Future[Answer]:
@@ -146,12 +152,12 @@ class BatchQueue:
         demand = demand or Demand()
         request = Request(make, rows, demand)
         self._backlog.enter(request.rows, demand)
-        with self._changed:
+        with self._lock:
             if self._closed:
                 self._backlog.leave(request.rows, done=False)
                 raise NotReady(f"{self._name} is shutting down")
             self._line.push(request)
-            self._changed.notify()
+            self._call()
             if self._line.rows >= self._crowd:
                 self._crowded.notify()
         return request.answer
@@ -162,81 +168,94 @@ class BatchQueue:
 
     def close(self) -> None:
         """Refuse new requests, answer those let in, and end the threads."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            for session in self._sessions.values():
+                session.running += session.resting
+                session.resting = 0
+                session.work.notify_all()
             self._crowded.notify_all()
         for thread in self._threads:
             thread.join()
 
-    def _work(self, runner: Runner, next_batch: Callable[[], list[Request]]) -> None:
+    def _call(self) -> None:
+        """Call a thread of the least loaded session, if any rests; of equals, in turns."""
+        resting = [session for session in self._sessions.values() if session.resting]
+        if resting:
+            least = min(resting, key=lambda session: (session.running, session.called))
+            least.resting -= 1
+            least.running += 1
+            least.called = next(self._calls)
+            least.work.notify()
+
+    def _work(self, session: Session, next_batch: Callable[[Session], Sequence[Request]]) -> None:
         if self._background:
             yield_to_others()
-        while batch := next_batch():
-            self._answer(runner, batch)
+        while batch := next_batch(session):
+            self._answer(session, batch)
+            with self._lock:
+                session.running -= 1
 
-    def _next_batch(self) -> list[Request]:
+    def _next_batch(self, session: Session) -> Sequence[Request]:
         """Wait for requests and take as many as fit; none means that the queue is closed."""
-        batch: list[Request] = []
-        with self._changed:
+        batch: Sequence[Request] = []
+        with self._lock:
             self._idle += 1
             while not batch:
                 while not self._line and not self._closed:
-                    self._changed.wait()
+                    session.resting += 1
+                    session.work.wait()
+                    session.running -= 1  # it was called, and may find that another was quicker
                 if not self._line:
                     break
                 # Idle sessions share what waits: one is not to take all while another rests.
-                share = math.ceil(self._line.rows / self._idle)
-                batch, useless = self._line.take(min(share, self._limit.rows))
-                self._backlog.leave(useless, done=False)
+                batch = self._take(session, math.ceil(self._line.rows / self._idle))
             self._idle -= 1
         return batch
 
-    def _next_batch_of_crowd(self) -> list[Request]:
+    def _next_batch_of_crowd(self, session: Session) -> Sequence[Request]:
         """The same, but only of a crowd; what is left when the queue is closed is not one's own."""
-        batch: list[Request] = []
-        with self._crowded:
+        batch: Sequence[Request] = []
+        with self._lock:
             while not batch:
                 self._crowded.wait_for(lambda: self._closed or self._line.rows >= self._crowd)
                 if self._closed:
                     break
-                batch, useless = self._line.take(self._limit.rows)
-                self._backlog.leave(useless, done=False)
+                batch = self._take(session, self._line.rows)
         return batch
 
-    def _answer(self, runner: Runner, batch: Sequence[Request]) -> None:
-        """Run a batch; what goes wrong concerns its requests and no other.
+    def _take(self, session: Session, most_rows: int) -> Sequence[Request]:
+        batch, useless = self._line.take(min(most_rows, session.limit.rows))
+        self._backlog.leave(useless, done=False)
+        session.running += bool(batch)
+        return batch
 
-        A batch that fails is run once more in two halves: one request that cannot be run
-        does not fail all others, and what needs too much memory may fit.
-        """
-        failure = self._attempt(runner, batch)
+    def _answer(self, session: Session, batch: Sequence[Request]) -> None:
+        """Run a batch; what goes wrong concerns its requests and no other."""
+        failure = self._attempt(session, batch)
         if failure is None:
             return
-        halves = [batch[: len(batch) // 2], batch[len(batch) // 2 :]] if len(batch) > 1 else []
-        for half in halves:
-            if failed := self._attempt(runner, half):
-                self._fail(half, failed)
-        if not halves:
+        again = _again(batch, failure)
+        for part in again:
+            if failed := self._attempt(session, part):
+                self._fail(part, failed)
+        if not again:
             self._fail(batch, failure)
 
-    def _attempt(self, runner: Runner, batch: Sequence[Request]) -> Exception | None:
+    def _attempt(self, session: Session, batch: Sequence[Request]) -> Exception | None:
         """Run a batch and answer its requests; or return what went wrong."""
         started = time.perf_counter()
         rows = sum(request.rows for request in batch)
         try:
-            feeds = _join([request.make() for request in batch])
+            feeds = joined([request.make() for request in batch])
             started = time.perf_counter()
-            outputs = runner.run(feeds)
+            outputs = session.run(feeds)
         except Exception as error:  # noqa: BLE001  # the requests get it, the thread lives on
             if isinstance(error, OutOfMemory):
-                self._limit.out_of_memory(rows)
-                seconds = time.perf_counter() - started
-                self._report(BatchReport(rows, seconds, self._limit.rows, out_of_memory=True))
+                self._tell(rows, time.perf_counter() - started, out_of_memory=True)
             return error
         seconds = time.perf_counter() - started
         self._backlog.leave(rows)
-        self._limit.succeeded()
         first = 0
         for request in batch:
             own = slice(first, first + request.rows)
@@ -247,8 +266,12 @@ class BatchQueue:
                     inference_seconds=seconds,
                 )
             )
-        self._report(BatchReport(rows, seconds, self._limit.rows))
+        self._tell(rows, seconds)
         return None
+
+    def _tell(self, rows: int, seconds: float, *, out_of_memory: bool = False) -> None:
+        limit = min(session.limit.rows for session in self._sessions.values())
+        self._report(BatchReport(rows, seconds, limit, out_of_memory))
 
     def _fail(self, batch: Sequence[Request], error: Exception) -> None:
         self._backlog.leave(sum(request.rows for request in batch))
@@ -265,7 +288,13 @@ class _Queued:
         return self.queue.submit(feeds, self.demand).result().outputs
 
 
-def _join(feeds: Sequence[Arrays]) -> Arrays:
-    if len(feeds) == 1:
-        return feeds[0]
-    return {name: np.concatenate([each[name] for each in feeds]) for name in feeds[0]}
+def _again(batch: Sequence[Request], failure: Exception) -> list[Sequence[Request]]:
+    """How a batch that has failed is run once more: in halves.
+
+    So one request that cannot be run does not fail all others, and what needs too much memory
+    may fit. A request by itself is run again where it was too large, for it goes in pieces then.
+    """
+    if len(batch) > 1:
+        return [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+    too_large = isinstance(failure, OutOfMemory) and batch[0].rows > 1
+    return [batch] if too_large else []

@@ -18,9 +18,9 @@ class Priority(IntEnum):
     ROBUSTNESS = 2
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Demand:
-    """What a request wants of each stage that it passes; the lesser is the more urgent.
+    """What a request wants of each stage that it passes.
 
     Attributes:
         priority: the more urgent kind of work goes first, whatever the deadlines.
@@ -31,7 +31,7 @@ class Demand:
 
     priority: Priority = Priority.CLASSIFY
     deadline: float = math.inf
-    abandoned: Event = field(default_factory=Event, compare=False)
+    abandoned: Event = field(default_factory=Event)
 
     @property
     def remaining(self) -> float:

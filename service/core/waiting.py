@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from models.errors import DeadlineExceeded
-from service.core.demand import Demand
+from service.core.demand import Demand, Priority
 from service.core.ports import Arrays
 
 
@@ -45,6 +45,10 @@ class Request:
         return True
 
 
+_Waiting = tuple[float, int, Request]
+"""A request behind what it is sorted by: its deadline, and when it came."""
+
+
 class Line:
     """Requests by priority, then by deadline, then as they came; `rows` in all.
 
@@ -52,24 +56,26 @@ class Line:
     """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[Demand, int, Request]] = []
+        self._heaps: dict[Priority, list[_Waiting]] = {priority: [] for priority in Priority}
         self._arrivals = count()
         self.rows = 0
 
     def __len__(self) -> int:
         """How many requests wait."""
-        return len(self._heap)
+        return sum(map(len, self._heaps.values()))
 
     @property
     def age(self) -> float:
         """The seconds that the longest waiting request has waited; 0 where none waits."""
         now = time.perf_counter()
-        return max((now - request.arrival for *_, request in self._heap), default=0.0)
+        arrivals = (request.arrival for heap in self._heaps.values() for *_, request in heap)
+        return now - min(arrivals, default=now)
 
     def push(self, request: Request) -> None:
         """Add a request."""
         self.rows += request.rows
-        heapq.heappush(self._heap, (request.demand, next(self._arrivals), request))
+        waiting = (request.demand.deadline, next(self._arrivals), request)
+        heapq.heappush(self._heaps[request.demand.priority], waiting)
 
     def take(self, most_rows: int) -> tuple[list[Request], int]:
         """Remove the next batch, and what had become useless before it.
@@ -80,13 +86,32 @@ class Line:
             The batch, and the number of rows of useless requests.
         """
         batch: list[Request] = []
-        rows = useless = 0
-        while self._heap and (not batch or rows + self._heap[0][2].rows <= most_rows):
-            *_, request = heapq.heappop(self._heap)
-            self.rows -= request.rows
+        rows, useless = 0, self._refuse_late()
+        while (heap := self._foremost) and (not batch or rows + heap[0][2].rows <= most_rows):
+            request = self._pop(heap)
             if request.begin():
                 batch.append(request)
                 rows += request.rows
             else:
                 useless += request.rows
         return batch, useless
+
+    @property
+    def _foremost(self) -> list[_Waiting] | None:
+        """The requests of the highest priority that any has."""
+        return next((heap for heap in self._heaps.values() if heap), None)
+
+    def _refuse_late(self) -> int:
+        """Remove what is too late, for its turn may never come; its rows."""
+        now, late = time.perf_counter(), 0
+        for heap in self._heaps.values():
+            while heap and heap[0][0] < now:
+                request = self._pop(heap)
+                request.begin()
+                late += request.rows
+        return late
+
+    def _pop(self, heap: list[_Waiting]) -> Request:
+        *_, request = heapq.heappop(heap)
+        self.rows -= request.rows
+        return request

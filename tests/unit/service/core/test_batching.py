@@ -94,9 +94,10 @@ def test_a_request_of_several_rows_is_not_split(runner: Doubler, queue: BatchQue
     assert runner.batches[1:] == [[1, 2], [3, 4, 5]]
 
 
-def test_a_request_larger_than_a_batch_is_run_by_itself(runner: Doubler, queue: BatchQueue) -> None:
-    runner.go.release()
+def test_a_request_larger_than_a_batch_is_run_in_pieces(runner: Doubler, queue: BatchQueue) -> None:
+    runner.go.release(2)
     assert submit(queue, 1, 2, 3, 4, 5).result(SECONDS).outputs["y"].tolist() == [2, 4, 6, 8, 10]
+    assert runner.batches == [[1, 2, 3, 4], [5]]
 
 
 def test_a_full_queue_refuses_at_once(runner: Doubler, queue: BatchQueue) -> None:
@@ -109,13 +110,13 @@ def test_a_full_queue_refuses_at_once(runner: Doubler, queue: BatchQueue) -> Non
 
 def test_room_is_made_by_answers_and_by_failures(runner: Doubler, queue: BatchQueue) -> None:
     full = submit(queue, *range(8))
-    runner.go.release()
+    runner.go.release(2)
     full.result(SECONDS)
     failing = submit(queue, *[-1] * 8)
     runner.go.release()
     with pytest.raises(RuntimeFailure):
         failing.result(SECONDS)
-    runner.go.release()
+    runner.go.release(2)
     assert len(submit(queue, *range(8)).result(SECONDS).outputs["y"]) == 8
     assert queue.depth == 0
 
@@ -183,6 +184,74 @@ def test_where_memory_runs_out_batches_become_smaller_and_it_is_reported() -> No
         (4, 2, True),
         *[(2, 2, False)] * 4,
     ]
+
+
+def test_a_request_that_does_not_fit_is_run_again_in_pieces() -> None:
+    reports: SimpleQueue[BatchReport] = SimpleQueue()
+    queue = BatchQueue([Small()], name="test", max_batch=4, capacity=64, report=reports.put)
+    assert submit(queue, 1, 2, 3, 4).result(SECONDS).outputs["y"].tolist() == [1, 2, 3, 4]
+    queue.close()
+    found = [reports.get(timeout=SECONDS) for _ in range(2)]
+    assert [(r.rows, r.limit, r.out_of_memory) for r in found] == [(4, 2, True), (4, 2, False)]
+    assert queue.depth == 0
+
+
+class Large:
+    """A device with the memory for anything, beside a small one."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.go = Event()
+
+    def run(self, feeds: Arrays, /) -> Arrays:
+        self.batches.append(len(feeds["x"]))
+        assert self.go.wait(SECONDS)
+        return {"y": feeds["x"]}
+
+
+def test_a_device_that_runs_out_of_memory_makes_the_batches_of_no_other_smaller() -> None:
+    small, large = Small(), Large()
+    queue = BatchQueue([small, large], name="test", max_batch=4, capacity=64)
+    ones = [submit(queue, 1, 1, 1, 1) for _ in range(2)]  # one on each, and one of them fails
+    large.go.set()
+    for answer in ones:
+        answer.result(SECONDS)
+    for _ in range(4):
+        twos = [submit(queue, 2, 2, 2, 2) for _ in range(8)]
+        for answer in twos:
+            answer.result(SECONDS)
+    queue.close()
+    assert set(large.batches) == {4}
+
+
+def test_the_least_loaded_device_gets_the_next_batch() -> None:
+    busy, other = Doubler(gated=True), Doubler(gated=True)
+    queue = BatchQueue([busy, other] * 2, name="test", max_batch=1, capacity=8)
+    answers = [submit(queue, n) for n in (1, 2)]
+    assert busy.begun.acquire(timeout=SECONDS)
+    assert other.begun.acquire(timeout=SECONDS)
+    # Both of the busy one's threads come to run, and then rest before those of the other.
+    answers += [submit(queue, n) for n in (3, 4)]
+    assert busy.begun.acquire(timeout=SECONDS)
+    assert other.begun.acquire(timeout=SECONDS)
+    busy.go.release(2)
+    while sum(answer.done() for answer in answers) < 2:
+        Event().wait(0.001)
+    Event().wait(0.05)
+    other.go.release(2)
+    for answer in answers:
+        answer.result(SECONDS)
+    Event().wait(0.05)
+    for _ in range(4):
+        both = [submit(queue, 5), submit(queue, 6)]
+        assert busy.begun.acquire(timeout=SECONDS), "it had nothing to do"
+        assert other.begun.acquire(timeout=SECONDS), "it had nothing to do"
+        busy.go.release()
+        other.go.release()
+        for answer in both:
+            answer.result(SECONDS)
+        Event().wait(0.01)
+    queue.close()
 
 
 def test_several_sessions_run_at_once() -> None:
@@ -255,6 +324,22 @@ def test_what_is_too_late_or_abandoned_is_not_run(runner: Doubler, queue: BatchQ
         abandoned.result(SECONDS)
     assert runner.batches == [[0], [3]]
     assert queue.depth == 0
+
+
+def test_what_is_too_late_hears_of_it_though_its_turn_never_comes(
+    runner: Doubler, queue: BatchQueue
+) -> None:
+    submit(queue, 0)
+    assert runner.begun.acquire(timeout=SECONDS)
+    late = submit(queue, 1, demand=Demand(Priority.EXPLAIN, time.perf_counter() + 0.01))
+    urgent = [submit(queue, 2, 2, 2, 2), submit(queue, 3)]
+    Event().wait(0.02)
+    runner.go.release()
+    assert runner.begun.acquire(timeout=SECONDS)
+    with pytest.raises(DeadlineExceeded):
+        late.result(SECONDS)
+    assert not any(answer.done() for answer in urgent)
+    assert queue.depth == 5
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")

@@ -4,18 +4,7 @@ from concurrent.futures import CancelledError
 import pytest
 
 from models.errors import DeadlineExceeded
-from service.core.demand import Demand, Priority
-
-
-def test_the_kind_of_work_comes_before_the_deadline() -> None:
-    demands = [
-        Demand(Priority.ROBUSTNESS, 1.0),
-        Demand(Priority.EXPLAIN, 3.0),
-        Demand(Priority.CLASSIFY, 9.0),
-        Demand(Priority.CLASSIFY, 5.0),
-        Demand(Priority.CLASSIFY),
-    ]
-    assert sorted(demands) == [demands[3], demands[2], demands[4], demands[1], demands[0]]
+from service.core.demand import Demand
 
 
 def test_a_stage_is_not_begun_after_the_deadline() -> None:
