@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -39,6 +40,7 @@ from service.api.parts import Parts
 from service.api.uploads import UploadLimits
 from service.core.admission import Backlog
 from service.core.catalogue import Catalogue
+from service.core.decoding import decoders
 from service.core.memory_watch import MemoryWatch
 from service.core.plan import Plan, batch_sizes
 from service.core.ports import Runner
@@ -115,70 +117,72 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
 
 def _start(settings: Settings, open_graph: OpenGraph | None, metrics: Metrics) -> Parts:
     """Load the default model and start what works for it."""
-    device = providers.choose(settings.provider)
-    devices = providers.every(device)
-    names = tuple(hardware.name(each) for each in devices)
-
-    def serve(bundle: Bundle) -> ServedModel:
-        logger.info("loading %s on %s (%s)", bundle, device.provider, ", ".join(names))
-        if open_graph:
-            plan, openers = Plan(1, settings.threads, settings.max_batch), [open_graph]
-        else:
-            # The GPUs of a machine are taken to be alike: the first stands for all.
-            plan = plans.plan_for(
-                bundle,
-                device,
-                settings.tune,
-                threads=settings.threads,
-                max_batch=settings.max_batch,
-            )
-            openers = [_runtime(each, plan) for each in devices]
-        return ServedModel(
-            bundle,
-            openers,
-            plan,
-            settings.queue_size,
-            metrics.batch,
-            drift_window=settings.drift_window,
-            search=settings.similar_search,
-        )
-
+    devices = providers.every(providers.choose(settings.provider))
+    provider, names = devices[0].provider, tuple(hardware.name(each) for each in devices)
     catalogue = Catalogue(
         Repository(settings.repository),
-        serve,
+        partial(_serve, settings, devices, open_graph, metrics),
         default_name=settings.default_model,
         capacity=settings.max_models,
         trim=memory.trim,
         load_failed=metrics.load_failed,
     )
     catalogue.load(None, None)
-    metrics.watch(catalogue.loaded, device.provider, read_gpus)
+    metrics.watch(catalogue.loaded, provider, read_gpus)
+    capacity, explaining = settings.queue_size, settings.explain_threads
     return Parts(
         catalogue=catalogue,
-        admission=Backlog("classifying", capacity=settings.queue_size),
-        decoders=WorkerPool(
-            "decoding",
-            threads=settings.decode_threads or os.cpu_count() or 1,
-            capacity=settings.queue_size,
+        admission=Backlog("classifying", capacity=capacity),
+        decoders=decoders(
+            threads=settings.decode_threads or os.cpu_count() or 1, capacity=capacity
         ),
-        explainers=WorkerPool(
-            "explaining",
-            threads=settings.explain_threads,
-            capacity=settings.queue_size,
-            background=True,
-        ),
+        explainers=WorkerPool("explaining", threads=explaining, capacity=capacity, background=True),
+        examiners=WorkerPool("examining", threads=explaining, capacity=capacity, background=True),
         # The catalogue loads one model at a time.
-        loaders=WorkerPool("loading models", threads=1, capacity=settings.queue_size),
+        loaders=WorkerPool("loading models", threads=1, capacity=capacity),
         upload_limits=UploadLimits(settings.max_upload_bytes, settings.max_images),
         photo_limits=Limits(max_pixels=settings.max_pixels),
         timeout_ms=settings.timeout_ms,
         max_robustness_passes=settings.max_robustness_passes,
-        provider=device.provider,
+        provider=provider,
         devices=names,
         metrics=metrics,
         prediction_log=_prediction_log(settings, metrics),
         jobs=_jobs(settings, metrics),
         memory_watch=_memory_watch(settings, catalogue, metrics),
+    )
+
+
+def _serve(
+    settings: Settings,
+    devices: Sequence[Device],
+    open_graph: OpenGraph | None,
+    metrics: Metrics,
+    bundle: Bundle,
+) -> ServedModel:
+    """Load a bundle on all devices, as is quickest there."""
+    names = ", ".join(map(hardware.name, devices))
+    logger.info("loading %s on %s (%s)", bundle, devices[0].provider, names)
+    if open_graph:
+        plan, openers = Plan(1, settings.threads, settings.max_batch), [open_graph]
+    else:
+        # The GPUs of a machine are taken to be alike: the first stands for all.
+        plan = plans.plan_for(
+            bundle,
+            devices[0],
+            settings.tune,
+            threads=settings.threads,
+            max_batch=settings.max_batch,
+        )
+        openers = [_runtime(each, plan) for each in devices]
+    return ServedModel(
+        bundle,
+        openers,
+        plan,
+        settings.queue_size,
+        metrics.batch,
+        drift_window=settings.drift_window,
+        search=settings.similar_search,
     )
 
 
@@ -229,6 +233,7 @@ def _stop(parts: Parts) -> None:
     parts.loaders.close()
     parts.decoders.close()
     parts.explainers.close()
+    parts.examiners.close()
     parts.catalogue.close()
     if parts.prediction_log is not None:
         parts.prediction_log.close()

@@ -79,7 +79,9 @@ class Settings(BaseSettings):
         default=0, ge=0, description="threads that decode images; 0: one for each core"
     )
     explain_threads: Count = Field(
-        default=4, description="threads that make explanations from what the graphs compute"
+        default=4,
+        description="threads that make explanations from what the graphs compute, and as many "
+        "others that check robustness",
     )
     log_format: LogFormat = Field(
         default=LogFormat.AUTO,

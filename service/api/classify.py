@@ -60,6 +60,7 @@ async def _respond(
 
     async def classify_one(image_id: str, image: bytes) -> dict[str, Any]:
         seen = await see(service, model, image, asked.demand)
+        classified()
         stages = {"read": asked.read_seconds, **seen.seconds}
         probabilities = softmax(seen.logits, model.temperature)
         robustness: dict[str, Any] = {}
@@ -94,7 +95,7 @@ async def _respond(
         stated = timings(request, stages)
         return {"image_id": image_id, **found, **explanation, "timings_ms": stated}
 
-    with service.admission.hold(len(asked.upload.images), asked.demand):
+    with service.admission.hold(len(asked.upload.images), asked.demand) as classified:
         content = await answer(request, model, asked.upload, classify_one)
     return Response(encode(content), media_type="application/json")
 

@@ -129,7 +129,7 @@ def examiner(
     """
     service = parts.of(request)
     demand = replace(wanted.demand, priority=Priority.ROBUSTNESS)
-    with service.explainers.reserve(len(wanted.upload.images), demand) as room:
+    with service.examiners.reserve(len(wanted.upload.images), demand) as room:
         yield Examiner(service, wanted.model, asked, room, demand)
 
 

@@ -9,6 +9,7 @@ from models.photo import Limits
 from service.api.schemas.images import Options
 from service.api.uploads import UploadLimits
 from service.core.admission import Backlog
+from service.core.batching import BatchQueue
 from service.core.catalogue import Catalogue
 from service.core.memory_watch import MemoryWatch
 from service.core.serving import ServedModel
@@ -23,15 +24,17 @@ class Parts:
     """The running service.
 
     `provider` runs the graphs, on each of `devices`, which are given by name. `admission`
-    counts the images to be classified, from door to door. Without `prediction_log`, answers
-    are not remembered; without `jobs`, none are taken; without `memory_watch`, memory has no
-    limit.
+    counts the images to be classified, from the door until their logits are there. `examiners`
+    check robustness, which may take minutes where `explainers` take milliseconds. Without
+    `prediction_log`, answers are not remembered; without `jobs`, none are taken; without
+    `memory_watch`, memory has no limit.
     """
 
     catalogue: Catalogue
     admission: Backlog
-    decoders: WorkerPool
+    decoders: BatchQueue
     explainers: WorkerPool
+    examiners: WorkerPool
     loaders: WorkerPool
     upload_limits: UploadLimits
     photo_limits: Limits

@@ -42,13 +42,14 @@ async def see(service: Parts, model: ServedModel, image: bytes, demand: Demand) 
     """
     started = time.perf_counter()
     photo = _Photo(image, model.bundle.manifest.preprocessing, service.photo_limits)
-    if model.plan.batch == 1 and model.plan.sessions >= service.decoders.threads:
+    if model.plan.batch == 1 and model.plan.sessions >= service.decoders.sessions:
         # Each session's thread decodes too: to hand the image on would only cost, and what was
         # begun first is done first.
         answering = model.classifier.submit_later(photo.decode, 1, demand)
     else:
-        decoding = service.decoders.submit(_decode, demand, photo)
-        answering = model.classifier.submit(await asyncio.wrap_future(decoding), demand)
+        decoding = service.decoders.submit_later(photo.decode, 1, demand)
+        decoded = await asyncio.wrap_future(decoding)
+        answering = model.classifier.submit(decoded.outputs, demand)
     answer = await asyncio.wrap_future(answering)
     passed = time.perf_counter() - started
     service.metrics.decoded(photo.crop.format)
@@ -80,8 +81,3 @@ class _Photo:
         self.crop = preprocess(self._image, self._preprocessing, self._limits)
         self.seconds = time.perf_counter() - started
         return {"image": self.crop.pixels[np.newaxis]}
-
-
-def _decode(demand: Demand, photo: _Photo) -> Arrays:
-    demand.check()
-    return photo.decode()

@@ -57,20 +57,22 @@ async def embed(request: Request) -> Response:
     if prefers(request.headers, BINARY, JSON):
         if count > 1:
             raise InvalidRequest(f"{BINARY} holds one image, and {count} were sent")
-        with service.admission.hold(count, asked.demand):
+        with service.admission.hold(count, asked.demand) as embedded:
             seen = await see(service, asked.model, asked.upload.image(0), asked.demand)
+            embedded()
         timings(request, {"read": asked.read_seconds, **seen.seconds})
         return Response(_embedding(seen).astype("<f4").tobytes(), media_type=BINARY)
 
     async def embed_one(image_id: str, image: bytes) -> dict[str, Any]:
         seen = await see(service, asked.model, image, asked.demand)
+        embedded()
         return {
             "image_id": image_id,
             "embedding": _embedding(seen).tolist(),
             "timings_ms": timings(request, {"read": asked.read_seconds, **seen.seconds}),
         }
 
-    with service.admission.hold(count, asked.demand):
+    with service.admission.hold(count, asked.demand) as embedded:
         content = await answer(request, asked.model, asked.upload, embed_one)
     return Response(json.dumps(content), media_type=JSON)
 
@@ -91,6 +93,7 @@ async def similar(request: Request) -> Response:
 
     async def similar_one(image_id: str, image: bytes) -> dict[str, Any]:
         seen = await see(service, model, image, asked.demand)
+        embedded()
         started = time.perf_counter()
         found = await asyncio.wrap_future(
             service.explainers.submit(
@@ -104,7 +107,7 @@ async def similar(request: Request) -> Response:
             "timings_ms": timings(request, {"read": asked.read_seconds, **seconds}),
         }
 
-    with service.admission.hold(len(asked.upload.images), asked.demand):
+    with service.admission.hold(len(asked.upload.images), asked.demand) as embedded:
         content = await answer(request, model, asked.upload, similar_one)
     return Response(json.dumps(content, ensure_ascii=False), media_type=JSON)
 

@@ -25,9 +25,23 @@ class Backlog:
     """
 
     def __init__(
-        self, name: str, *, capacity: int, clock: Callable[[], float] = time.perf_counter
+        self,
+        name: str,
+        *,
+        capacity: int,
+        workers: int = 1,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """Prepare to count.
+
+        Args:
+            name: of the work, for messages.
+            capacity: most pieces inside.
+            workers: pieces that are worked on at once; none waits while there are fewer.
+            clock: tells the seconds.
+        """
         self._name = name
+        self._workers = workers
         self._capacity = capacity
         self._clock = clock
         self._lock = Lock()
@@ -83,7 +97,8 @@ class Backlog:
                 self._seconds_each += weight * (each - self._seconds_each)
 
     def _check(self, pieces: int, demand: Demand | None) -> None:
-        wait = self._inside * self._seconds_each
+        waiting = self._inside + 1 - self._workers
+        wait = max(0, waiting) * self._seconds_each
         if self._inside + pieces > self._capacity:
             raise Overloaded(
                 f"{self._name}: {self._inside} of at most {self._capacity} are waiting",
@@ -99,12 +114,20 @@ class Backlog:
             )
 
     @contextmanager
-    def hold(self, pieces: int, demand: Demand) -> Iterator[None]:
-        """Hold room for some work while it is done; see `enter`."""
+    def hold(self, pieces: int, demand: Demand) -> Iterator[Callable[[], None]]:
+        """Hold room for some work while it is done; see `enter`.
+
+        What is yielded has to be called whenever a piece is done; the others were given up.
+        """
         self.enter(pieces, demand)
+        held = pieces
+
+        def done() -> None:
+            nonlocal held
+            held -= 1
+            self.leave()
+
         try:
-            yield
-        except BaseException:
-            self.leave(pieces, done=False)
-            raise
-        self.leave(pieces)
+            yield done
+        finally:
+            self.leave(held, done=False)

@@ -54,7 +54,7 @@ class WorkerPool:
         """Prepare the pool; `background` threads give way to the others."""
         self.threads = threads
         self._name = name
-        self._backlog = Backlog(name, capacity=capacity)
+        self._backlog = Backlog(name, capacity=capacity, workers=threads)
         self._executor = ThreadPoolExecutor(
             threads,
             thread_name_prefix=name,

@@ -71,8 +71,8 @@ def test_where_images_go_one_by_one_no_thread_but_the_sessions_decodes(
     app = client.app
     assert isinstance(app, FastAPI)
     decoders = app.state.parts.decoders
-    submit = Mock(wraps=decoders.submit)
-    monkeypatch.setattr(decoders, "submit", submit)
+    submit = Mock(wraps=decoders.submit_later)
+    monkeypatch.setattr(decoders, "submit_later", submit)
 
     assert client.post("/classify", content=red_left).status_code == 200
 

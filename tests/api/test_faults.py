@@ -155,6 +155,44 @@ def test_an_explanation_is_refused_before_any_work_and_finished_once_begun(
     assert sum(classified) == 3
 
 
+@pytest.fixture
+def examined(settings: Settings, red_left: bytes) -> Iterator[TestClient]:
+    """A client while a robustness check has the only thread of its kind, and goes on for long."""
+    begun, go = Semaphore(0), Event()
+
+    def wait(_: Arrays) -> Arrays:
+        begun.release()
+        assert go.wait(SECONDS)
+        raise RuntimeFailure("over")
+
+    def explain(feeds: Arrays) -> Arrays:
+        ones = np.ones((len(feeds["image"]), 3, 4, 4), dtype=np.float32)
+        return {**logits(feeds), "activations": ones, "activation_gradients": ones}
+
+    one_thread = settings.model_copy(update={"explain_threads": 1})
+    runs = {Graph.CAM: explain, Graph.GRADIENT: wait}
+    with client_of(one_thread, runs) as client, ThreadPoolExecutor() as clients:
+        wait_for(client, "cam", "ready")
+        wait_for(client, "gradient", "ready")
+        asking = clients.submit(client.post, "/classify?robustness=fast", content=red_left)
+        assert begun.acquire(timeout=SECONDS)
+        yield client
+        go.set()
+        assert asking.result(SECONDS).status_code == 500
+
+
+def test_an_explanation_does_not_wait_for_robustness_checks(
+    examined: TestClient, red_left: bytes
+) -> None:
+    assert examined.post("/explain?timeout_ms=5000", content=red_left).status_code == 200
+
+
+def test_what_comes_after_classifying_does_not_count_as_classifying(examined: TestClient) -> None:
+    app = examined.app
+    assert isinstance(app, FastAPI)
+    assert app.state.parts.admission.inside == 0
+
+
 def test_an_explanation_whose_graph_is_still_being_loaded_is_for_later(
     settings: Settings, red_left: bytes
 ) -> None:

@@ -115,10 +115,37 @@ def test_work_that_was_never_begun_says_nothing_about_the_pace(clock: Clock) -> 
     assert refused.value.retry_after == pytest.approx(8 * 0.5)
 
 
-def test_room_is_held_while_work_is_done_and_given_back_where_it_fails(clock: Clock) -> None:
+def test_work_that_a_worker_takes_up_at_once_waits_for_nothing(clock: Clock) -> None:
+    backlog = Backlog("test", capacity=8, workers=3, clock=clock)
+    backlog.enter()
+    clock.now += 300
+    backlog.leave()
+    soon = Demand(deadline=clock.now + 30)
+    for _ in range(3):
+        backlog.enter(1, soon)
+    with pytest.raises(Overloaded) as refused:
+        backlog.enter(1, soon)
+    assert refused.value.retry_after == pytest.approx(300 - 0.8 * 30)
+
+
+def test_room_is_held_until_each_piece_is_done_and_given_back_where_it_fails(clock: Clock) -> None:
     backlog = Backlog("test", capacity=2, clock=clock)
-    with backlog.hold(2, Demand()):
+    with backlog.hold(2, Demand()) as done:
         assert backlog.inside == 2
+        done()
+        assert backlog.inside == 1
     with pytest.raises(ZeroDivisionError), backlog.hold(2, Demand()):
         raise ZeroDivisionError
     assert backlog.inside == 0
+
+
+def test_only_pieces_that_are_done_make_the_pace(clock: Clock) -> None:
+    backlog = Backlog("test", capacity=8, clock=clock)
+    with backlog.hold(2, Demand()) as done:
+        clock.now += 0.5
+        done()
+        clock.now += 300  # what else the request asks for
+    backlog.enter(8)
+    with pytest.raises(Overloaded) as refused:
+        backlog.enter()
+    assert refused.value.retry_after == pytest.approx(8 * 0.5)
