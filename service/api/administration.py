@@ -38,7 +38,7 @@ async def promote(
 
 @router.post(f"{VERSION}:unload", summary="Give a version up", response_model=ModelSummary)
 async def unload(request: Request, name: str, version: int) -> dict[str, Any]:
-    """Give a version up, once the requests that it is answering are answered."""
+    """Give a version up; it is closed once the requests that it is answering are answered."""
     service = parts.of(request)
     await asyncio.wrap_future(service.loaders.submit(service.catalogue.unload, name, version))
     return await asyncio.to_thread(summary, service.catalogue, name)

@@ -57,6 +57,8 @@ class Observation:
             nonlocal answering, status
             if message["type"] == "http.response.start":
                 answering, status = True, message["status"]
+                # A client who does not read its answer is not to keep a model from being closed.
+                at_end.close()
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock, RLock
+from threading import Lock, RLock, Thread
 
 from models import bundle as bundles
 from models.bundle import Bundle
@@ -63,6 +63,7 @@ class Catalogue:
         self._current: dict[str, int] = {}
         self._access = RLock()
         self._loading = Lock()
+        self._closing: list[Thread] = []
         self._closed = False
 
     def loaded(self) -> list[ServedModel]:
@@ -164,7 +165,7 @@ class Catalogue:
             self._current[name] = version
 
     def unload(self, name: str, version: int) -> None:
-        """Give a version up, once no request uses it.
+        """Give a version up; it is closed once no request uses it.
 
         Raises:
             BundleNotFound: it is not loaded.
@@ -200,6 +201,8 @@ class Catalogue:
             models = list(self._models.values())
             self._models.clear()
         self._close(models)
+        for later in self._closing:
+            later.join()
 
     def _settled(self, name: str) -> int | None:
         """The version that answered where none was asked for, if it is still there."""
@@ -229,10 +232,26 @@ class Catalogue:
         return [self._models.pop(key) for key in surplus]
 
     def _close(self, models: list[ServedModel]) -> None:
-        """Close models, each once no request uses it; none is left in the list, to be freed."""
+        """Close models; none is left in the list, to be freed.
+
+        One that a request uses is closed later, by a thread of its own: the request may take
+        minutes, and whoever asked for another model is not to wait for them.
+        """
         while models:
-            models.pop().close()
-            self._trim()
+            model = [models.pop()]
+            if model[0].in_use:
+                later = Thread(target=self._free, args=(model,), name="close a model")
+                with self._access:
+                    self._closing = [each for each in self._closing if each.is_alive()]
+                    self._closing.append(later)
+                later.start()
+            else:
+                self._free(model)
+
+    def _free(self, model: list[ServedModel]) -> None:
+        """Close the one model of a list, which holds the last reference to it."""
+        model.pop().close()
+        self._trim()
 
 
 def default_model(repository: Repository) -> str:

@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 
 from models.bundle import Bundle
+from models.errors import OutOfMemory
 from models.manifest import Graph
 from service.core.plan import Plan, batch_sizes
 from service.core.ports import Arrays, Runner
@@ -123,9 +124,14 @@ def measure(
     """Run plans, all of them in every round, so that a disturbance does not decide between them.
 
     Args:
-        plans: each with a runner of `model.onnx` for each of its sessions.
+        plans: each with a runner of `model.onnx` for each of its sessions. One that the device
+            has not got the memory for is left out.
         size: height and width of the images.
         effort: how often and how long.
+
+    Raises:
+        OutOfMemory: the device has not got the memory for any.
+        RuntimeFailure: the runtime failed.
     """
     most = max(plan.batch for plan in plans)
     pixels = np.random.default_rng(0).integers(0, 256, (most, *size, 3), dtype=np.uint8)
@@ -133,10 +139,17 @@ def measure(
     shares: list[float] = []
     with ThreadPoolExecutor(max(plan.sessions for plan in plans)) as threads:
         for _ in range(effort.rounds):
-            for plan, runners in plans.items():
+            for plan in list(rates):
                 repeat = partial(_repeat, {"image": pixels[: plan.batch]}, effort.seconds)
                 started = time.perf_counter()
-                runs, computing = zip(*threads.map(repeat, runners), strict=True)
+                try:
+                    runs, computing = zip(*threads.map(repeat, plans[plan]), strict=True)
+                except OutOfMemory as error:
+                    logger.warning("%s is left out: %s", plan, error)
+                    del rates[plan]
+                    if not rates:
+                        raise
+                    continue
                 images = plan.batch * sum(runs)
                 rates[plan] = max(rates[plan], images / (time.perf_counter() - started))
                 shares += computing if plan.threads == 1 else ()

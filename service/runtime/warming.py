@@ -29,6 +29,7 @@ def warm(
         sizes: numbers of rows. One that the device has not got the memory for is left out.
 
     Raises:
+        OutOfMemory: not even the smallest fits.
         RuntimeFailure: the graph cannot be run.
     """
     if device.provider is Provider.CPU:
@@ -44,4 +45,6 @@ def warm(
         try:
             runner.run(feeds)
         except OutOfMemory as error:
+            if rows == min(sizes):
+                raise
             logger.warning("a batch of %d does not fit: %s", rows, error)

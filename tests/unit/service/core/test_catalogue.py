@@ -4,6 +4,7 @@ import shutil
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import cast
 from unittest.mock import Mock
 
@@ -31,18 +32,22 @@ class Served:
         self.bundle = bundle
         self.closed = False
         self.users = 0
+        self._released = Event()
 
     def acquire(self) -> None:
         self.users += 1
 
     def release(self) -> None:
         self.users -= 1
+        self._released.set()
 
     @property
     def in_use(self) -> bool:
         return self.users > 0
 
     def close(self) -> None:
+        if self.in_use:
+            assert self._released.wait(5)
         self.closed = True
 
 
@@ -331,6 +336,24 @@ def test_a_version_is_given_up_unless_it_answers(repository: Repository) -> None
     assert (closed(first), closed(second)) == (True, False)
     with pytest.raises(BundleNotFound, match="a version 1 is not loaded"):
         catalogue.unload("a", 1)
+
+
+def test_a_version_that_a_request_uses_is_closed_after_it_and_nobody_waits(
+    repository: Repository,
+) -> None:
+    catalogue = catalogue_of(repository)
+    catalogue.load("a", None)
+    catalogue.load("a", 1)
+    first = catalogue.borrow("a", 1)
+    assert first is not None
+    catalogue.unload("a", 1)
+    assert catalogue.find("a", 1) is None
+    assert not closed(first)
+    again = catalogue.load("a", 1)
+    assert again is not first
+    first.release()
+    catalogue.close()
+    assert closed(first)
 
 
 def test_who_borrows_a_model_has_to_be_known_to_it(repository: Repository) -> None:

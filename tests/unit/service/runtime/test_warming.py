@@ -65,6 +65,11 @@ def test_what_does_not_fit_is_left_out_and_said(
     assert "a batch of 8 does not fit" in caplog.text
 
 
+def test_what_fits_at_no_size_is_not_served(tiny_bundle: Bundle) -> None:
+    with pytest.raises(OutOfMemory):
+        warmed(tiny_bundle, Rebuilding(fits=0), [1, 2, 4])
+
+
 @pytest.mark.parametrize("graph", list(Graph))
 def test_any_graph_of_a_bundle_can_be_warmed(graph: Graph, tiny_bundle: Bundle) -> None:
     session, given = open_graph(tiny_bundle, graph, CPU), []
