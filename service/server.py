@@ -21,10 +21,14 @@ logger = logging.getLogger(__name__)
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight.
 
+    Before the service is ready, either ends the process at once.
+
     Raises:
         SeeWhyError: the service cannot start.
         OSError: the address cannot be listened on; known before anything is loaded.
     """
+    # There is nothing to finish yet, and the thread that loads a model could not be interrupted.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     app = create_app(settings)
     config = uvicorn.Config(
         app,

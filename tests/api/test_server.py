@@ -71,6 +71,32 @@ def test_a_server_answers_refuses_too_much_and_stops_when_told(
     assert "Traceback" not in log
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_is_still_loading_stops_at_once(
+    tiny_repository: Path, port: int, number: signal.Signals
+) -> None:
+    program = (
+        "import time\n"
+        "from service import server\n"
+        "from service.settings import Settings\n"
+        "def load(*_):\n"
+        "    print('loading', flush=True)\n"
+        "    time.sleep(60)\n"
+        "create = server.create_app\n"
+        "server.create_app = lambda settings: create(settings, open_graph=load)\n"
+        f"server.serve(Settings(repository={str(tiny_repository)!r}, port={port}))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(number)
+    _, log = process.communicate(timeout=SECONDS)
+    assert process.returncode == -number
+    assert log == ""
+
+
 def test_a_server_that_cannot_start_raises_our_error(tmp_path: Path, port: int) -> None:
     program = (
         "from models.errors import BundleNotFound\n"
