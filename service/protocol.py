@@ -9,7 +9,8 @@ import asyncio
 from asyncio import TimerHandle
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MOST_USELESS = 64 * 1024
 """Bytes in a row that may be neither the end of a head nor part of a body."""
@@ -32,6 +33,7 @@ class Connection(HttpToolsProtocol):
         self._useful = False
         self._useless_bytes = 0
         self._leaving = False
+        self._running: RequestResponseCycle | None = None
         self._awaiting: TimerHandle | None = None
         self._writing: TimerHandle | None = None
 
@@ -46,6 +48,10 @@ class Connection(HttpToolsProtocol):
         """The client has gone, or was sent away."""
         self._stop_awaiting()
         self.resume_writing()
+        # uvicorn tells the last request that was sent, not the one that is being answered.
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -92,6 +98,10 @@ class Connection(HttpToolsProtocol):
             super().shutdown()
         else:
             self.loop.call_later(LAST_SECONDS, super().shutdown)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     @property
     def _answering(self) -> bool:

@@ -215,6 +215,17 @@ def test_a_shutdown_closes_connections_on_which_nothing_comes(
     assert transport.state == "closed"
 
 
+def test_a_client_who_leaves_ends_the_request_that_is_being_answered(
+    connection: Connection,
+) -> None:
+    connection.data_received(GET)
+    answered = connection.cycle
+    connection.data_received(GET)  # sent before the first is answered
+    connection.connection_lost(None)
+    assert answered.disconnected
+    assert answered.message_event.is_set()
+
+
 def test_the_end_of_a_connection_leaves_no_timer(connection: Connection, loop: Loop) -> None:
     connection.pause_writing()
     connection.connection_lost(None)
