@@ -49,7 +49,7 @@ def _no_report(_: BatchReport) -> None:
 class BatchQueue:
     """A bounded queue before one or several sessions, each emptying it in a thread of its own.
 
-    Several threads may submit.
+    Several threads may submit. `sessions` is how many run at once, without those in reserve.
     """
 
     def __init__(
