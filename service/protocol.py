@@ -40,8 +40,6 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come."""
         super().connection_made(transport)
-        # Whatever the kernel does not take at once counts as not read.
-        transport.set_write_buffer_limits(high=0)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -79,13 +77,17 @@ class Connection(HttpToolsProtocol):
         self._useful = True
         super().on_body(body)
 
+    def timeout_keep_alive_handler(self) -> None:
+        """No further request has come."""
+        self._close()
+
     def pause_writing(self) -> None:
-        """The kernel takes no more of an answer."""
+        """The kernel takes no more, and much of an answer is left."""
         super().pause_writing()
         self._expect_reading(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """It has taken everything."""
+        """It has taken most of that."""
         super().resume_writing()
         if self._writing is not None:
             self._writing.cancel()
@@ -107,9 +109,15 @@ class Connection(HttpToolsProtocol):
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
+    def _close(self) -> None:
+        """Close, once the client has read the rest, if it ever does."""
+        self.transport.close()
+        if self._writing is None and (waiting := self.transport.get_write_buffer_size()):
+            self._expect_reading(waiting)
+
     def _await_head(self) -> None:
         if self._awaiting is None:
-            self._awaiting = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+            self._awaiting = self.loop.call_later(HEAD_SECONDS, self._close)
 
     def _stop_awaiting(self) -> None:
         if self._awaiting is not None:

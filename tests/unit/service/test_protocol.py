@@ -55,9 +55,6 @@ class Transport:
     def get_extra_info(self, _: str, default: object = None) -> object:
         return default
 
-    def set_write_buffer_limits(self, *, high: int) -> None:
-        assert high == 0
-
     def get_write_buffer_size(self) -> int:
         return self.waiting
 
@@ -180,6 +177,18 @@ def test_a_client_who_reads_nothing_is_sent_away(
     transport.waiting = 200
     loop.pass_(WRITE_SECONDS)
     assert transport.state == "open", "it has read some of it"
+    loop.pass_(WRITE_SECONDS)
+    assert transport.state == "aborted"
+
+
+def test_the_last_of_an_answer_is_not_kept_for_ever_either(
+    connection: Connection, loop: Loop, transport: Transport
+) -> None:
+    connection.data_received(GET)
+    answer(connection)
+    transport.waiting = 300  # too little to be called much
+    loop.pass_(connection.timeout_keep_alive)
+    assert transport.state == "closed"
     loop.pass_(WRITE_SECONDS)
     assert transport.state == "aborted"
 
