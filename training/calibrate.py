@@ -214,12 +214,11 @@ def fit_ood(
     require_finite(logits)
     if len(embedding) < _PAIR:
         raise DataError("there are no images to compare others with; give more images")
-    compared = ood.representatives(len(embedding))
-    known = ood.unit(embedding[compared])
-    itself = np.isin(rows, compared)
+    compared = ood.compared(embedding)
+    itself = np.isin(rows, compared.rows)
     distances = [
-        ood.nearest_neighbour(embedding[rows[itself]], known, _NEIGHBOUR + 1),
-        ood.nearest_neighbour(embedding[rows[~itself]], known, _NEIGHBOUR),
+        ood.nearest_neighbour(embedding[rows[itself]], compared, _NEIGHBOUR + 1),
+        ood.nearest_neighbour(embedding[rows[~itself]], compared, _NEIGHBOUR),
     ]
     return OutOfDistribution(
         energy=_percentiles(ood.energy(logits)),

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import chain, islice
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -17,7 +18,7 @@ from service.api.pipeline import see
 from service.api.requests import ImageRequest, read_request
 from service.api.schemas.classify import Classification, Classifications, ClassifyOptions
 from service.core import trust
-from service.core.classification import Prediction, softmax, top
+from service.core.classification import Prediction, ranked, softmax
 from service.core.saliency.parameters import Parameters
 from service.core.trust import Asked, Assessment, Place
 from service.predictions.store import Answered
@@ -72,12 +73,13 @@ async def _respond(
             maps, stages["explain"] = await explainer.bodies(seen, probabilities, options.map)
             (explanation["explanation"],) = maps
         started = time.perf_counter()
-        predictions, assessment = top(probabilities, labels, options.top_k), None
+        rest = ranked(probabilities, labels)
+        predictions, assessment = tuple(islice(rest, options.top_k)), None
         if model.drift is not None and seen.embedding is not None:
-            model.drift.record(probabilities, seen.embedding)
+            model.drift.record(predictions[0], seen.embedding)
         if terms is not None:
             novelty = model.novelty(seen.logits, seen.embedding)
-            assessment = trust.assess(probabilities, labels, novelty, terms)
+            assessment = trust.assess(chain(predictions, rest), novelty, terms)
         manifest = model.bundle.manifest
         service.metrics.answered(manifest.name, predictions[0], assessment)
         found = {

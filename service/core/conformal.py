@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from models.errors import Unsupported
 from models.manifest import Lac, Raps
+from service.core.classification import Prediction
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,13 +53,11 @@ def raps_scores(probabilities: npt.NDArray[np.floating], *, penalty: float, k_re
     """
     values = np.asarray(probabilities, dtype=np.float64)
     order = np.argsort(-values, axis=1, kind="stable")
-    rows = np.arange(len(values))[:, np.newaxis]
-    mass = np.cumsum(values[rows, order], axis=1)
-    ranked = np.zeros_like(values)
-    ranked[:, 1:] = np.minimum(mass[:, :-1], 1.0)  # a sum may round to more than 1
-    ranked += penalty * np.maximum(np.arange(1, values.shape[1] + 1) - k_reg, 0)
-    scores = np.empty_like(ranked)
-    scores[rows, order] = ranked
+    mass = np.take_along_axis(values, order, axis=1).cumsum(axis=1)
+    before = np.insert(mass[:, :-1], 0, 0.0, axis=1)
+    ranks = np.arange(1, values.shape[1] + 1)
+    scores = np.empty_like(values)
+    np.put_along_axis(scores, order, _raps_score(before, ranks, penalty, k_reg), axis=1)
     return scores
 
 
@@ -78,40 +77,40 @@ def prediction_sets(
     Raises:
         Unsupported: the rule was not fitted for this coverage.
     """
-    values = np.asarray(probabilities, dtype=np.float64)
-    order = np.argsort(-values, axis=1, kind="stable")
-    ranked = np.take_along_axis(values, order, axis=1)
-    sizes = [set_size(row.tolist(), rule, coverage) for row in ranked]
-    within = np.arange(values.shape[1]) < np.array(sizes)[:, np.newaxis]
-    sets = np.empty_like(within)
-    np.put_along_axis(sets, order, within, axis=1)
-    return sets
+    largest = threshold(rule, coverage)
+    if isinstance(rule, Lac):
+        return lac_scores(probabilities) <= largest
+    return raps_scores(probabilities, penalty=rule.penalty, k_reg=rule.k_reg) <= largest
 
 
-def set_size(ranked: Iterable[float], rule: Lac | Raps, coverage: float) -> int:
-    """How many of an image's classes cannot be ruled out: the most probable ones.
-
-    A loop, for it ends after a few classes, and arrays would cost an answer more.
+def prediction_set(
+    ranked: Iterable[Prediction], rule: Lac | Raps, largest: float
+) -> tuple[Prediction, ...]:
+    """One image's set, as `prediction_sets` has it; only as many classes are looked at.
 
     Args:
-        ranked: [K], the probabilities, the largest first.
+        ranked: the image's classes, most probable first.
         rule: as for `prediction_sets`.
-        coverage: likewise.
-
-    Raises:
-        Unsupported: the rule was not fitted for this coverage.
+        largest: from `threshold`.
     """
-    largest = threshold(rule, coverage)
-    size, mass = 0, 0.0
-    for probability in ranked:
+    found, mass = [], 0.0
+    for rank, prediction in enumerate(ranked, start=1):
         if isinstance(rule, Lac):
-            score = 1 - probability
+            score = 1 - prediction.probability
         else:
-            score = min(mass, 1.0) + rule.penalty * max(size + 1 - rule.k_reg, 0)
+            score = float(_raps_score(mass, rank, rule.penalty, rule.k_reg))
         if score > largest:
             break
-        size, mass = size + 1, mass + probability
-    return size
+        found.append(prediction)
+        mass += prediction.probability
+    return tuple(found)
+
+
+def _raps_score(
+    before: Floats | float, rank: npt.NDArray[np.int64] | int, penalty: float, k_reg: int
+) -> Floats:
+    """Of a class before which there is so much mass, which may have been rounded to above 1."""
+    return np.minimum(before, 1.0) + penalty * np.maximum(rank - k_reg, 0)
 
 
 def threshold(rule: Lac | Raps, coverage: float) -> float:

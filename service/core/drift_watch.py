@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from models.reference import Reference
 from service.core import drift
+from service.core.classification import Prediction
 from service.core.drift import Statistic, Window
 from service.core.workers import yield_to_others
 
@@ -74,18 +75,15 @@ class DriftWatch:
         with self._lock:
             return len(self._gathered)
 
-    def record(
-        self, probabilities: npt.NDArray[np.float64], embedding: npt.NDArray[np.floating]
-    ) -> None:
+    def record(self, best: Prediction, embedding: npt.NDArray[np.floating]) -> None:
         """Add an answer; takes no time.
 
         Args:
-            probabilities: [K], calibrated.
+            best: the most probable class, with its calibrated probability.
             embedding: [D].
         """
-        predicted = int(probabilities.argmax())
         with self._lock:
-            self._gathered.append((predicted, float(probabilities[predicted]), embedding))
+            self._gathered.append((best.index, best.probability, embedding))
             if len(self._gathered) < self.size:
                 return
             full, self._gathered = self._gathered, []

@@ -4,9 +4,10 @@ Everything comes from the bundle's calibration or from the request; what neither
 out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,8 @@ import numpy.typing as npt
 from models.errors import BundleInvalid, Unsupported
 from models.manifest import Calibration, Lac, OutOfDistribution, Raps
 from service.core import conformal, ood
-from service.core.classification import Prediction, top
+from service.core.classification import Prediction
+from service.core.ood import Compared
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,13 +80,13 @@ class Known:
     """What an image is compared with.
 
     Attributes:
-        vectors: float32 [M, D], the training images' `ood.representatives` after `ood.unit`.
+        compared: the training images.
         k: which nearest neighbour counts.
         energy: [101], percentiles of the score on calibration images.
         nearest_neighbour: [101], likewise.
     """
 
-    vectors: npt.NDArray[np.float32]
+    compared: Compared
     k: int
     energy: Floats
     nearest_neighbour: Floats
@@ -109,10 +111,19 @@ class Assessment:
 
 
 @dataclass(frozen=True)
+class Sets:
+    """How sets are made: the rule, what it promises, and the largest score that it lets in."""
+
+    rule: Lac | Raps
+    coverage: float
+    largest: float
+
+
+@dataclass(frozen=True)
 class Terms:
     """By what the answers to one request are assessed: its wishes, and the bundle's defaults."""
 
-    sets: tuple[Lac | Raps, float] | None
+    sets: Sets | None
     min_probability: float | None
     max_ood_percentile: float | None
 
@@ -140,23 +151,22 @@ def terms(calibration: Calibration | None, asked: Asked) -> Terms | None:
     )
 
 
-def assess(
-    probabilities: Floats, labels: Sequence[str], novelty: Novelty | None, terms: Terms
-) -> Assessment:
+def assess(classes: Iterable[Prediction], novelty: Novelty | None, terms: Terms) -> Assessment:
     """Assess one answer.
 
     Args:
-        probabilities: [K], calibrated.
-        labels: K names.
+        classes: the image's, most probable first, with calibrated probabilities; no more of them
+            are taken than the set needs.
         novelty: from `place`; None where the bundle cannot tell.
         terms: from `terms`.
     """
+    ranked = iter(classes)
+    best = next(ranked)
     coverage, found = None, None
-    if terms.sets is not None:
-        rule, coverage = terms.sets
-        ranked = np.sort(probabilities)[::-1].tolist()
-        found = top(probabilities, labels, conformal.set_size(ranked, rule, coverage))
-    return Assessment(coverage, found, novelty, _decide(float(probabilities.max()), novelty, terms))
+    if (sets := terms.sets) is not None:
+        coverage = sets.coverage
+        found = conformal.prediction_set(chain([best], ranked), sets.rule, sets.largest)
+    return Assessment(coverage, found, novelty, _decide(best.probability, novelty, terms))
 
 
 def known(embedding: npt.NDArray[np.floating], fitted: OutOfDistribution) -> Known:
@@ -169,11 +179,13 @@ def known(embedding: npt.NDArray[np.floating], fitted: OutOfDistribution) -> Kno
     Raises:
         BundleInvalid: there are fewer images than the neighbour that counts.
     """
-    compared = ood.representatives(len(embedding))
-    if fitted.k > len(compared):
-        raise BundleInvalid(f"calibration.ood.k is {fitted.k}, of {len(compared)} images compared")
+    compared = ood.compared(embedding)
+    if fitted.k > len(compared.rows):
+        raise BundleInvalid(
+            f"calibration.ood.k is {fitted.k}, of {len(compared.rows)} images compared"
+        )
     return Known(
-        ood.unit(embedding[compared]),
+        compared,
         fitted.k,
         np.array(fitted.energy),
         np.array(fitted.nearest_neighbour),
@@ -191,7 +203,7 @@ def place(
         known: from `known`.
     """
     energy = ood.energy(logits[np.newaxis])
-    distance = ood.nearest_neighbour(embedding[np.newaxis], known.vectors, known.k)
+    distance = ood.nearest_neighbour(embedding[np.newaxis], known.compared, known.k)
     return Novelty(_place(distance, known.nearest_neighbour), _place(energy, known.energy))
 
 
@@ -199,7 +211,7 @@ def _place(score: Floats, quantiles: Floats) -> Place:
     return Place(float(score[0]), float(ood.percentile(score, quantiles)[0]))
 
 
-def _sets(calibration: Calibration, asked: Asked) -> tuple[Lac | Raps, float] | None:
+def _sets(calibration: Calibration, asked: Asked) -> Sets | None:
     if calibration.conformal is None:
         if asked.coverage is not None or asked.rule is not None:
             raise Unsupported("this model has no prediction sets")
@@ -209,8 +221,7 @@ def _sets(calibration: Calibration, asked: Asked) -> tuple[Lac | Raps, float] | 
     if coverage is None:
         usual = f"{DEFAULT_COVERAGE:g}" in rule.thresholds
         coverage = DEFAULT_COVERAGE if usual else max(map(float, rule.thresholds))
-    conformal.threshold(rule, coverage)  # refuses what was not fitted, before any work
-    return rule, coverage
+    return Sets(rule, coverage, conformal.threshold(rule, coverage))
 
 
 def _decide(probability: float, novelty: Novelty | None, terms: Terms) -> Decision | None:

@@ -13,7 +13,7 @@ from models.errors import RuntimeFailure
 from models.manifest import Manifest
 from models.preprocess import Crop
 from service.core import trust
-from service.core.classification import predict, softmax
+from service.core.classification import predict, ranked, softmax
 from service.core.network import Network
 from service.core.plan import Plan
 from service.core.ports import Runner
@@ -125,7 +125,8 @@ class Scorer:
         if self.known is not None and embedding is not None:
             novelty = trust.place(logits, embedding, self.known)
         probabilities = softmax(logits, self._temperature)
-        found = trust.assess(probabilities, self.manifest.labels, novelty, terms)
+        classes = ranked(probabilities, self.manifest.labels)
+        found = trust.assess(classes, novelty, terms)
         members = found.prediction_set
         return {
             "prediction_set": None if members is None else [member.label for member in members],

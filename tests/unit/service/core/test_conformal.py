@@ -1,5 +1,6 @@
 """Prediction sets, held against MAPIE's and against the papers' definitions, word for word."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from mapie.conformity_scores import (
 
 from models.errors import Unsupported
 from models.manifest import Lac, Raps
-from service.core.conformal import prediction_sets, raps_scores
+from service.core.classification import ranked
+from service.core.conformal import prediction_set, prediction_sets, raps_scores, threshold
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,18 +24,18 @@ def probabilities() -> Floats:
     return np.random.default_rng(3).dirichlet(np.full(8, 0.4), size=300)
 
 
-def mapie_sets(score: Any, probabilities: Floats, threshold: float) -> npt.NDArray[np.bool_]:
-    score.quantiles_ = np.array([threshold])
+def mapie_sets(score: Any, probabilities: Floats, largest: float) -> npt.NDArray[np.bool_]:
+    score.quantiles_ = np.array([largest])
     found = score.get_prediction_sets(
         probabilities[:, :, np.newaxis], np.zeros(1), np.array([0.1]), cv="prefit"
     )
     return np.asarray(found[:, :, 0], dtype=bool)
 
 
-@pytest.mark.parametrize("threshold", [0.05, 0.5, 0.9, 0.999, 1.0])
-def test_lac_sets_are_those_of_mapie(probabilities: Floats, threshold: float) -> None:
-    found = prediction_sets(probabilities, Lac(thresholds={"0.9": threshold}), 0.9)
-    np.testing.assert_array_equal(found, mapie_sets(LACConformityScore(), probabilities, threshold))
+@pytest.mark.parametrize("largest", [0.05, 0.5, 0.9, 0.999, 1.0])
+def test_lac_sets_are_those_of_mapie(probabilities: Floats, largest: float) -> None:
+    found = prediction_sets(probabilities, Lac(thresholds={"0.9": largest}), 0.9)
+    np.testing.assert_array_equal(found, mapie_sets(LACConformityScore(), probabilities, largest))
 
 
 @pytest.mark.parametrize(
@@ -51,15 +53,32 @@ def test_raps_sets_are_those_of_mapie(
     # MAPIE adds the class that crosses the threshold, penalised for the rank before its own.
     score = RAPSConformityScore()
     score.lambda_star, score.k_star = penalty, k_reg - 1
-    for threshold in thresholds:
-        rule = Raps(thresholds={"0.9": threshold}, penalty=penalty, k_reg=k_reg)
+    for largest in thresholds:
+        rule = Raps(thresholds={"0.9": largest}, penalty=penalty, k_reg=k_reg)
         found = prediction_sets(probabilities, rule, 0.9)
-        np.testing.assert_array_equal(found, mapie_sets(score, probabilities, threshold))
+        np.testing.assert_array_equal(found, mapie_sets(score, probabilities, largest))
 
 
 def test_raps_scores_are_the_mass_before_a_class_and_a_penalty_by_rank() -> None:
     found = raps_scores(np.array([[0.1, 0.4, 0.2, 0.3]]), penalty=0.05, k_reg=2)
     np.testing.assert_allclose(found, [[0.9 + 0.1, 0.0, 0.7 + 0.05, 0.4]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 8, 16, 17, 300])
+def test_the_set_of_one_image_is_its_row_of_all_sets(classes: int) -> None:
+    generator = np.random.default_rng(classes)
+    probabilities = generator.dirichlet(np.full(classes, 0.05), size=200)
+    probabilities[0] = 1 / classes
+    thresholds = {"0.5": 0.0, "0.6": 0.4, "0.7": 0.8, "0.8": 0.97, "0.9": 1.0}
+    raps = Raps(thresholds=thresholds, penalty=0.01, k_reg=3)
+    rules: list[Lac | Raps] = [Lac(thresholds=thresholds), raps]
+    names = [str(index) for index in range(classes)]
+    for rule, coverage in itertools.product(rules, map(float, thresholds)):
+        largest = threshold(rule, coverage)
+        sets = prediction_sets(probabilities, rule, coverage)
+        for row, expected in zip(probabilities, sets, strict=True):
+            found = prediction_set(ranked(row, names), rule, largest)
+            assert sorted(member.index for member in found) == np.flatnonzero(expected).tolist()
 
 
 def test_equal_probabilities_rank_by_index() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.reference import Reference
+from service.core.classification import Prediction
 from service.core.drift_watch import DriftWatch, Finding
 
 SIZE = 50
@@ -23,8 +24,7 @@ def reference() -> Reference:
 def record(watch: DriftWatch, answers: int, moved: float = 0) -> None:
     random = np.random.default_rng(1)
     for number in range(answers):
-        probabilities = np.roll([0.99, 0.01], number)
-        watch.record(probabilities, random.normal(moved, size=3))
+        watch.record(Prediction("", number % 2, 0.99), random.normal(moved, size=3))
 
 
 def test_windows_hold_each_answer_once_and_count_drift_in_a_row() -> None:
@@ -53,7 +53,7 @@ def test_a_window_that_cannot_be_compared_is_told_and_the_next_one_is(
     watch = DriftWatch(reference(), SIZE)
     with caplog.at_level(logging.ERROR):
         for _ in range(SIZE):
-            watch.record(np.array([0.99, 0.01]), np.zeros(4))  # of another model
+            watch.record(Prediction("", 0, 0.99), np.zeros(4))  # of another model
         record(watch, SIZE)
         watch.close()
 

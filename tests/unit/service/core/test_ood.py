@@ -30,41 +30,61 @@ def test_an_unsure_image_has_a_higher_energy() -> None:
     assert unsure > sure
 
 
+def searched(images: Floats, reference: Floats, k: int) -> Floats:
+    """The distances that scikit-learn finds."""
+    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(normalize(reference))
+    return np.asarray(search.kneighbors(normalize(images))[0][:, -1])
+
+
 @pytest.mark.parametrize("k", [1, 10, 300])
 def test_neighbours_are_as_far_as_scikit_learn_finds_them(digits: Floats, k: int) -> None:
-    images, reference = digits[:200], digits[200:]
-    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(normalize(reference))
-    expected = search.kneighbors(normalize(images))[0][:, -1]
-    found = ood.nearest_neighbour(images, ood.unit(reference), k)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    digits = digits[:, 16:48]  # as long as there are axes
+    images, reference = digits[:200], digits[200:700]
+    found = ood.nearest_neighbour(images, ood.compared(reference), k)
+    np.testing.assert_allclose(found, searched(images, reference, k), atol=1e-6)
+
+
+def test_long_embeddings_lose_next_to_nothing_to_the_axes() -> None:
+    generator = np.random.default_rng(0)
+    # 20 classes that vary along more directions than there are axes, beside noise along all.
+    varying = generator.standard_normal((200, 1280)) * np.linspace(1, 0, 200)[:, np.newaxis]
+    classes = 2 * generator.standard_normal((20, 200))
+    drawn = classes[generator.integers(20, size=1012)] + generator.standard_normal((1012, 200))
+    embedding = np.maximum(drawn @ varying + 3 * generator.standard_normal((1012, 1280)), 0)
+    images, reference = embedding[:500], embedding[500:]
+    found = ood.nearest_neighbour(images, ood.compared(reference), 1)
+    exact = searched(images, reference, 1)
+    assert (found >= exact - 1e-6).all()
+    assert np.mean(found < exact + 1e-6) > 0.9
+    assert (found / exact).max() < 1.1
 
 
 def test_images_are_searched_for_in_blocks(digits: Floats, monkeypatch: pytest.MonkeyPatch) -> None:
-    reference = ood.unit(digits[200:])
+    reference = ood.compared(digits[200:])
     whole = ood.nearest_neighbour(digits[:100], reference, 5)
-    monkeypatch.setattr(ood, "_BLOCK", 7 * len(reference))
+    monkeypatch.setattr(ood, "_BLOCK", 7 * (20 * 64 + 512))
     np.testing.assert_allclose(ood.nearest_neighbour(digits[:100], reference, 5), whole, atol=1e-6)
 
 
 def test_the_length_of_an_embedding_does_not_matter(digits: Floats) -> None:
-    reference = ood.unit(digits[200:])
+    reference = ood.compared(digits[200:])
     found = ood.nearest_neighbour(digits[:9] * 1e-30, reference, 3)
     np.testing.assert_allclose(found, ood.nearest_neighbour(digits[:9], reference, 3), atol=1e-6)
 
 
 def test_a_copy_is_at_no_distance(digits: Floats) -> None:
-    found = ood.nearest_neighbour(digits[:100] * 3, ood.unit(digits), 1)
+    found = ood.nearest_neighbour(digits[:100] * 3, ood.compared(digits[:500]), 1)
     assert found.max() < 1e-6
 
 
 def test_an_embedding_of_zero_has_a_distance_all_the_same() -> None:
-    found = ood.nearest_neighbour(np.zeros((1, 2)), ood.unit(np.array([[3.0, 4.0]])), 1)
+    found = ood.nearest_neighbour(np.zeros((1, 2)), ood.compared(np.array([[3.0, 4.0]])), 1)
     np.testing.assert_allclose(found, [1], rtol=1e-6)
 
 
 def test_more_neighbours_than_there_are_cannot_be_asked_for(digits: Floats) -> None:
     with pytest.raises(ValueError, match="kth"):
-        ood.nearest_neighbour(digits[:1], ood.unit(digits[:5]), 6)
+        ood.nearest_neighbour(digits[:1], ood.compared(digits[:5]), 6)
 
 
 def test_percentiles_are_the_share_of_lower_scores() -> None:

@@ -8,6 +8,7 @@ import pytest
 from models.errors import BundleInvalid, Unsupported
 from models.manifest import Calibration, Conformal, Decision, Lac, OutOfDistribution, Raps
 from service.core import trust
+from service.core.classification import ranked
 from service.core.trust import Acceptance, Asked, Novelty, Place, SetRule
 
 LABELS = ("a", "b", "c")
@@ -36,7 +37,7 @@ def assess(
     settled = trust.terms(calibration, Asked(**asked))
     assert settled is not None
     place = None if percentile is None else novelty(percentile)
-    return trust.assess(PROBABILITIES, LABELS, place, settled)
+    return trust.assess(ranked(PROBABILITIES, LABELS), place, settled)
 
 
 @pytest.mark.parametrize(
