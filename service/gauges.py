@@ -6,7 +6,8 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from service.core.serving import ServedModel, State
+from service.core.serving import ServedModel
+from service.core.status import State
 from service.jobs.runner import JobsState
 from service.predictions.log import LogState
 from service.runtime.gpus import GpuState

@@ -59,13 +59,19 @@ def _prediction_log(service: Parts) -> dict[str, str]:
     return {"state": "writing"} if failure is None else {"state": "failed", "reason": failure}
 
 
+def _similar_search(model: ServedModel) -> dict[str, Any] | None:
+    if model.index is None:
+        return None
+    return {"search": model.index.search, **asdict(model.index.status)}
+
+
 def _loaded(model: ServedModel, service: Parts) -> dict[str, Any]:
     manifest, root = model.bundle.manifest, service.catalogue.repository.root
     return {
         "name": manifest.name,
         "version": manifest.version,
         "plan": asdict(model.plan),
-        "similar_search": None if model.index is None else model.index.search,
+        "similar_search": _similar_search(model),
         "graphs": {
             graph: {
                 "state": status.state,

@@ -87,9 +87,10 @@ async def similar(request: Request) -> Response:
     """The nearest training images of one image, or of several, with their classes."""
     service = parts.of(request)
     asked = await read_request(request, SimilarOptions)
-    model, index = asked.model, asked.model.index
-    if index is None:
+    model = asked.model
+    if model.index is None:
         raise Unsupported("this model has no index of the images that it has learned from")
+    index = model.index.ready()
 
     async def similar_one(image_id: str, image: bytes) -> dict[str, Any]:
         seen = await see(service, model, image, asked.demand)

@@ -33,6 +33,19 @@ def is_installed() -> bool:
     return find_spec("faiss") is not None
 
 
+def require() -> None:
+    """Have it there.
+
+    Raises:
+        NotInstalled: it is not.
+    """
+    if not is_installed():
+        raise NotInstalled(
+            "similar images are searched by quantized embeddings, which needs faiss: "
+            "pip install 'seewhy[retrieval]', or set SEEWHY_SIMILAR_SEARCH=exact"
+        )
+
+
 def candidates(
     embedding: npt.NDArray[np.floating],
 ) -> Callable[[npt.NDArray[np.float32], int], npt.NDArray[np.int64]]:
@@ -44,17 +57,9 @@ def candidates(
     Returns:
         from an image [D] at length 1, and how many neighbours are wanted, to the rows that are
         worth a comparison: 20 for each, 500 at least, all if there are fewer.
-
-    Raises:
-        NotInstalled: faiss is not there.
     """
-    try:
-        import faiss  # noqa: PLC0415  # an optional part
-    except ModuleNotFoundError as error:
-        raise NotInstalled(
-            "similar images are searched by quantized embeddings, which needs faiss: "
-            "pip install 'seewhy[retrieval]', or set SEEWHY_SIMILAR_SEARCH=exact"
-        ) from error
+    import faiss  # noqa: PLC0415  # an optional part
+
     images, size = embedding.shape
     pairs = max(1, min(AXES, size) // 2)
     codes = faiss.index_factory(size, f"PCA{min(2 * pairs, size)},PQ{pairs}x4fs")

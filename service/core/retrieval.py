@@ -60,30 +60,39 @@ class Neighbour:
     distance: float
 
 
-def index(images: Reference, search: Search = Search.AUTO) -> Index:
-    """Prepare, once for a bundle, what is searched.
+def settle(search: Search, images: int) -> Search:
+    """Whether so many images are searched exactly, or by quantized embeddings.
 
     A search by quantized embeddings looks at all images where they are no more than its short list.
 
     Raises:
         NotInstalled: the search that was asked for needs faiss, which is not there.
     """
-    if _is_quantized(search, len(images.embedding)):
-        return Index(images, quantized.candidates(images.embedding), Search.QUANTIZED)
-    return Index(images, _exhaustive(images.embedding), Search.EXACT)
-
-
-def _is_quantized(search: Search, count: int) -> bool:
-    if search is not Search.AUTO:
-        return search is Search.QUANTIZED and count > quantized.SHORT
-    if count > EXACT_UP_TO and not quantized.is_installed():
+    if search is Search.QUANTIZED:
+        quantized.require()
+        return Search.QUANTIZED if images > quantized.SHORT else Search.EXACT
+    if search is Search.EXACT or images <= EXACT_UP_TO:
+        return Search.EXACT
+    if not quantized.is_installed():
         logger.warning(
             "all %d training images are looked at for every similar one: "
             "pip install 'seewhy[retrieval]' has what searches so many quickly",
-            count,
+            images,
         )
-        return False
-    return count > EXACT_UP_TO
+        return Search.EXACT
+    return Search.QUANTIZED
+
+
+def index(images: Reference, search: Search) -> Index:
+    """Prepare, once for a bundle, what is searched.
+
+    Args:
+        images: what the model has learned from.
+        search: from `settle`.
+    """
+    if search is Search.QUANTIZED:
+        return Index(images, quantized.candidates(images.embedding), search)
+    return Index(images, _exhaustive(images.embedding), Search.EXACT)
 
 
 def nearest(index: Index, embedding: npt.NDArray[np.floating], count: int) -> tuple[Neighbour, ...]:

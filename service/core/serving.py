@@ -3,8 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from threading import Condition, Lock, Thread
 
@@ -19,7 +17,7 @@ from models.errors import BundleInvalid, NotReady, RuntimeFailure, Unsupported
 from models.manifest import Calibration, Graph, MethodName
 from models.reference import REFERENCE, Reference
 from models.thumbnails import THUMBNAILS, Thumbnails
-from service.core import retrieval, trust
+from service.core import trust
 from service.core.batching import BatchQueue, BatchReport
 from service.core.demand import Demand
 from service.core.drift_watch import DriftWatch
@@ -28,26 +26,12 @@ from service.core.plan import Plan
 from service.core.ports import Runner
 from service.core.retrieval import Search
 from service.core.saliency.methods import METHODS, possible
+from service.core.similar_index import SimilarIndex
+from service.core.status import State, Status
 from service.core.trust import Known, Novelty
 from service.core.workers import yield_to_others
 
 logger = logging.getLogger(__name__)
-
-
-class State(StrEnum):
-    """How far a graph has come."""
-
-    LOADING = "loading"
-    READY = "ready"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class GraphStatus:
-    """A graph's state, and why it failed."""
-
-    state: State
-    reason: str | None = None
 
 
 OpenGraph = Callable[[Bundle, Graph], Runner]
@@ -59,7 +43,7 @@ _FOLLOWING = (Graph.CAM, Graph.GRADIENT, Graph.FLOAT)
 
 
 class ServedModel:
-    """One bundle, classifying from the start; the graphs that explain follow.
+    """One bundle, classifying from the start; the graphs that explain follow, then the index.
 
     Safe to use from several threads. `reference` is the bundle's, if it has one; `known` is
     what images are compared with, where the bundle is calibrated for that; `index` is what is
@@ -79,7 +63,7 @@ class ServedModel:
         drift_window: int,
         search: Search = Search.AUTO,
     ) -> None:
-        """Load `model.onnx`, and begin to load the other graphs in the background.
+        """Load `model.onnx`, and begin to load what follows in the background.
 
         Args:
             bundle: its files are taken to be verified.
@@ -101,7 +85,7 @@ class ServedModel:
         self.methods = possible(bundle.manifest)
         self._head = bundles.cam_weights(bundle)
         self.reference = reference_of(bundle)
-        self.index = None if self.reference is None else retrieval.index(self.reference, search)
+        self.index = None if self.reference is None else SimilarIndex(self.reference, search)
         self.thumbnails = _thumbnails(bundle, self.reference)
         self.known = known_of(bundle, self.reference)
         self._openers = openers
@@ -112,7 +96,7 @@ class ServedModel:
         self._users = 0
         self._unused = Condition()
         self._queues: dict[Graph, BatchQueue] = {}
-        self._status: dict[Graph, GraphStatus] = {}
+        self._status: dict[Graph, Status] = {}
         # A session of one thread has none of its own: its callers run it, all at once.
         loaded = 1 if plan.threads == 1 else plan.sessions
         runners = [run for _ in range(loaded) for run in self._open(Graph.MODEL)]
@@ -123,7 +107,7 @@ class ServedModel:
         self.load_seconds = time.perf_counter() - started
         self._later = [graph for graph in _FOLLOWING if graph in bundle.manifest.graphs]
         for graph in self._later:
-            self._status[graph] = GraphStatus(State.LOADING)
+            self._status[graph] = Status(State.LOADING)
         self._loader = Thread(target=self._load_others, name=f"load {bundle}", daemon=True)
         self._loader.start()
         self.drift = _watch(bundle, self.reference, drift_window)
@@ -152,7 +136,7 @@ class ServedModel:
         return trust.place(logits, embedding, self.known)
 
     @property
-    def status(self) -> dict[Graph, GraphStatus]:
+    def status(self) -> dict[Graph, Status]:
         """The state of each graph that serves or will serve."""
         with self._lock:
             return dict(self._status)
@@ -264,7 +248,7 @@ class ServedModel:
         )
         with self._lock:
             self._queues[graph] = queue
-            self._status[graph] = GraphStatus(State.READY)
+            self._status[graph] = Status(State.READY)
         return queue
 
     def _load_others(self) -> None:
@@ -278,9 +262,11 @@ class ServedModel:
             except Exception as error:  # or the state would be "loading" for ever
                 logger.exception("%s of %s is not served", graph.filename, self.bundle)
                 with self._lock:
-                    self._status[graph] = GraphStatus(State.FAILED, str(error))
+                    self._status[graph] = Status(State.FAILED, str(error))
             else:
                 self._start_queue(runners, graph)
+        if self.index is not None and not self._closed:
+            self.index.load()
 
     def _open(self, graph: Graph) -> list[Runner]:
         """A session on each device."""

@@ -48,7 +48,7 @@ def three(tmp_path: Path, tiny_bundle: Bundle) -> Path:
 
 @pytest.fixture(scope="session")
 def wait_for_graphs() -> Callable[[TestClient], None]:
-    """Waits until all graphs of a client's one model are loaded."""
+    """Waits until all graphs of a client's one model are loaded, and its index is."""
     return wait_until_loaded
 
 
@@ -56,7 +56,8 @@ def wait_until_loaded(client: TestClient) -> None:
     pause = Event()
     for _ in range(SECONDS * 100):
         (model,) = client.get("/readyz").json()["models"]
-        if all(graph["state"] != "loading" for graph in model["graphs"].values()):
+        following = [*model["graphs"].values(), model["similar_search"] or {}]
+        if all(each.get("state") != "loading" for each in following):
             return
         pause.wait(0.01)
-    pytest.fail("the graphs are still being loaded")
+    pytest.fail("something is still being loaded")

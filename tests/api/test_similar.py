@@ -2,9 +2,11 @@
 
 import base64
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +17,18 @@ from sklearn.preprocessing import normalize
 from starlette.testclient import TestClient
 
 from models import bundle as bundles
+from models.bundle import Bundle
 from models.errors import BundleInvalid
+from models.manifest import Graph
 from service.api.schemas.similar import Similar
 from service.app import create_app
+from service.core.ports import Runner
+from service.runtime import loading
+from service.runtime.providers import Provider, choose
 from service.settings import Settings
 from training import thumbnails
 
+SECONDS = 20
 RED, GREEN = (250, 0, 0), (0, 250, 0)
 
 
@@ -108,7 +116,9 @@ def colourful(source: Path, target: Path, images: int) -> npt.NDArray[np.float16
 
 
 def test_quantized_embeddings_answer_what_all_of_them_would(
-    tmp_path: Path, calibrated_repository: Path
+    tmp_path: Path,
+    calibrated_repository: Path,
+    wait_for_graphs: Callable[[TestClient], None],
 ) -> None:
     embedding = colourful(calibrated_repository, tmp_path / "repository", 3000)
     settings = Settings(
@@ -118,10 +128,11 @@ def test_quantized_embeddings_answer_what_all_of_them_would(
     Image.new("RGB", (32, 32), colour).save(photo, "PNG")
 
     with TestClient(create_app(settings)) as client:
+        wait_for_graphs(client)
         (model,) = client.get("/readyz").json()["models"]
         answer = client.post("/similar?top_k=10", content=photo.getvalue()).json()
 
-    assert model["similar_search"] == "quantized"
+    assert model["similar_search"] == {"search": "quantized", "state": "ready", "reason": None}
     search = NearestNeighbors(n_neighbors=10).fit(normalize(embedding.astype(np.float64)))
     # The tiny model squares the share of each colour.
     distances, rows = search.kneighbors(normalize([(np.array(colour) / 255) ** 2]))
@@ -130,9 +141,41 @@ def test_quantized_embeddings_answer_what_all_of_them_would(
     np.testing.assert_allclose([each["distance"] for each in neighbours], distances[0], atol=1e-5)
 
 
+def test_until_the_codes_are_learned_it_classifies_and_says_when_to_come_back(
+    tmp_path: Path,
+    calibrated_repository: Path,
+    red_left: bytes,
+    wait_for_graphs: Callable[[TestClient], None],
+) -> None:
+    colourful(calibrated_repository, tmp_path / "repository", 3000)
+    settings = Settings(
+        repository=tmp_path / "repository", provider="cpu", threads=1, similar_search="quantized"
+    )
+    go = Event()
+
+    def open_graph(bundle: Bundle, graph: Graph) -> Runner:
+        # The index comes after the graphs that explain.
+        assert graph is Graph.MODEL or go.wait(SECONDS)
+        return loading.open_graph(bundle, graph, choose(Provider.CPU), threads=1)
+
+    with TestClient(create_app(settings, open_graph=open_graph)) as client:
+        assert client.post("/classify", content=red_left).status_code == HTTPStatus.OK
+        early = client.post("/similar", content=red_left)
+        (model,) = client.get("/readyz").json()["models"]
+        go.set()
+        wait_for_graphs(client)
+        late = client.post("/similar", content=red_left)
+
+    assert early.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert int(early.headers["Retry-After"]) >= 1
+    assert "still being made" in early.json()["detail"]
+    assert model["similar_search"]["state"] == "loading"
+    assert late.status_code == HTTPStatus.OK
+
+
 def test_readyz_says_that_few_images_are_all_looked_at(showing: TestClient) -> None:
     (model,) = showing.get("/readyz").json()["models"]
-    assert model["similar_search"] == "exact"
+    assert model["similar_search"] == {"search": "exact", "state": "ready", "reason": None}
 
 
 def test_readyz_says_that_a_bundle_knows_no_images(client: TestClient) -> None:

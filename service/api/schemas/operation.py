@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from service.api.schemas.images import ModelName
 from service.core.drift import Statistic
 from service.core.retrieval import Search
-from service.core.serving import State
+from service.core.status import State
 
 
 class DriftFinding(BaseModel):
@@ -42,6 +42,14 @@ class GraphReadiness(BaseModel):
     reason: str | None = Field(description="why it failed")
 
 
+class SearchReadiness(BaseModel):
+    """The index of the images that a model has learned from."""
+
+    search: Search
+    state: State
+    reason: str | None = Field(description="why it failed")
+
+
 class RunPlan(BaseModel):
     """How many sessions run at once on each device, with how many threads and rows each."""
 
@@ -54,7 +62,7 @@ class LoadedModel(ModelName):
     """A loaded model, its graphs, and how the one that classifies is run."""
 
     plan: RunPlan
-    similar_search: Search | None = Field(
+    similar_search: SearchReadiness | None = Field(
         description="how similar images are found; null: the bundle knows none"
     )
     graphs: dict[str, GraphReadiness]

@@ -55,7 +55,7 @@ def vectors() -> Vectors:
 @pytest.fixture(scope="module")
 def many(vectors: Vectors) -> Index:
     """120,000 images, more than are all looked at."""
-    return retrieval.index(reference(vectors[QUESTIONS:]))
+    return retrieval.index(reference(vectors[QUESTIONS:]), Search.QUANTIZED)
 
 
 @pytest.mark.parametrize("count", [1, 10, 100])
@@ -113,27 +113,23 @@ def test_embeddings_of_few_numbers_have_codes_too(vectors: Vectors, size: int) -
     ],
 )
 def test_the_search_is_what_was_asked_for_or_follows_from_how_many_there_are(
-    vectors: Vectors, images: int, search: Search, found: Search
+    images: int, search: Search, found: Search
 ) -> None:
-    assert retrieval.index(reference(vectors[:images, :4]), search).search is found
+    assert retrieval.settle(search, images) is found
 
 
-def test_without_faiss_the_error_says_what_to_install(
-    vectors: Vectors, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_faiss_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
 
     with pytest.raises(NotInstalled, match=r"seewhy\[retrieval\].*SEEWHY_SIMILAR_SEARCH=exact"):
-        retrieval.index(reference(vectors[:1000]), Search.QUANTIZED)
+        retrieval.settle(Search.QUANTIZED, 1000)
 
 
 def test_without_faiss_all_images_are_looked_at_and_the_log_says_so(
-    vectors: Vectors, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
 
-    found = retrieval.index(reference(vectors[:100_001, :4]))
-
-    assert found.search is Search.EXACT
+    assert retrieval.settle(Search.AUTO, 100_001) is Search.EXACT
     assert "100001 training images are looked at" in caplog.text
     assert "seewhy[retrieval]" in caplog.text

@@ -8,7 +8,7 @@ from sklearn.preprocessing import normalize
 
 from models.reference import Reference
 from service.core import retrieval
-from service.core.retrieval import Index
+from service.core.retrieval import Index, Search
 
 
 @pytest.fixture
@@ -17,7 +17,8 @@ def index() -> Index:
     ids = np.array([f"{row}.png" for row in range(1000)])
     none = np.zeros(20, dtype=np.int64)
     return retrieval.index(
-        Reference(pixels[:1000].astype(np.float16), labels[:1000], ids, none[:10], none)
+        Reference(pixels[:1000].astype(np.float16), labels[:1000], ids, none[:10], none),
+        Search.EXACT,
     )
 
 

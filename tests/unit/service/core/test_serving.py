@@ -11,7 +11,8 @@ from service.core.batching import BatchReport
 from service.core.demand import Demand
 from service.core.plan import Plan
 from service.core.ports import Arrays, Runner
-from service.core.serving import OpenGraph, ServedModel, State
+from service.core.serving import OpenGraph, ServedModel
+from service.core.status import State
 
 SECONDS = 5
 
