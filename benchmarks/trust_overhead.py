@@ -1,24 +1,24 @@
 """What saying how far to trust an answer costs a `/classify`, in CPU time.
 
-One bundle is served many times in this process: without its calibration and its reference, as it
+One bundle is served three times in this process: without its calibration and its reference, as it
 is, and without once more, to show what chance does. One service may take 3% longer than another
-that does the same, for its threads and memory lie elsewhere; so there are several of each, and all
-share one session. The same photo is sent to all in turn, in an order drawn anew each time, and the
-CPU time of the whole process is taken: what the machine does besides slows all alike, and does not
-count as work. What is done away from the requests, judging windows and writing the prediction log,
-is measured by itself.
+that does the same, for its threads and memory lie elsewhere; so all share one session, and all are
+started anew several times. The same photo is sent to all in turn, in an order drawn anew each
+time, and the CPU time of the whole process is taken: what the machine does besides slows all
+alike, and does not count as work. What is done away from the requests, judging windows and writing
+the prediction log, is measured by itself.
 
-    python benchmarks/trust_overhead.py BUNDLE PHOTO --requests 200
+    python benchmarks/trust_overhead.py BUNDLE PHOTO
 """
 
 import argparse
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from models import reference as references
 from models.bundle import Bundle
 from models.manifest import Graph
 from models.reference import REFERENCE
+from service.api.examples import CLASSIFY
 from service.app import create_app
 from service.core import drift
 from service.core.drift import Window
@@ -42,9 +43,9 @@ from service.settings import Settings
 
 Floats = npt.NDArray[np.float64]
 
-KINDS = ("without", "with trust", "control")
-SERVICES = 6
-"""Of each kind."""
+STARTS = 6
+REQUESTS = 100
+"""To each service after each start."""
 
 WINDOW = 50
 LOGGED = 100
@@ -56,29 +57,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path, help="folder of a calibrated bundle")
     parser.add_argument("photo", type=Path)
-    parser.add_argument("--requests", type=int, default=200, help="to each service")
     asked = parser.parse_args()
     photo = asked.photo.read_bytes()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        whole = _published(asked.bundle, folder / "whole", trusted=True)
-        plain = _published(asked.bundle, folder / "plain", trusted=False)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = _published(asked.bundle, Path(folder) / "whole", trusted=True)
+        plain = _published(asked.bundle, Path(folder) / "plain", trusted=False)
         open_graph = _shared_session(asked.bundle)
-        clients = [
-            stack.enter_context(TestClient(create_app(_settings(each), open_graph=open_graph)))
-            for each in (plain, whole, plain) * SERVICES
-        ]
-        _warm_up(clients, photo)
-        seconds = _timed(clients, photo, asked.requests)
-        answer = clients[1].post("/classify", content=photo).json()
-        logged = _logged(folder / "log.sqlite", photo, answer)
-    medians = np.median(seconds, axis=0).reshape(SERVICES, len(KINDS))
-    for name, column in zip(KINDS[1:], (1, 2), strict=True):
-        ratio, low, high = _ratio(medians[:, column], medians[:, 0])
+        medians = np.array(
+            [_started((plain, whole, plain), open_graph, photo) for _ in range(STARTS)]
+        )
+        logged = _logged(Path(folder) / "log.sqlite", photo)
+    without, trusted, control = medians.T
+    for name, some in (("with trust", trusted), ("control", control)):
+        ratio, low, high = _ratio(some, without)
         print(f"{name}: {ratio:.4f} times as much (95% of resamples: {low:.4f} to {high:.4f})")
-    print(f"without: {1000 * medians[:, 0].mean():.2f} ms")
+    print(f"without: {1000 * without.mean():.2f} ms")
     print(f"judging a window, for each answer: {1000 * _judged(asked.bundle):.3f} ms")
     print(f"writing the log, for each answer: {1000 * logged:.3f} ms")
+
+
+def _started(repositories: Sequence[Path], open_graph: OpenGraph, photo: bytes) -> Floats:
+    """The median CPU seconds of a request to each of some services."""
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(TestClient(create_app(_settings(each), open_graph=open_graph)))
+            for each in repositories
+        ]
+        _warm_up(clients, photo)
+        return np.asarray(np.median(_timed(clients, photo, REQUESTS), axis=0))
 
 
 def _published(source: Path, root: Path, *, trusted: bool) -> Path:
@@ -117,9 +123,9 @@ def _warm_up(clients: list[TestClient], photo: bytes) -> None:
         while "loading" in client.get("/readyz").text:
             time.sleep(0.1)
     _timed(clients, photo, WINDOW)
-    for client in clients[1 :: len(KINDS)]:
-        while not client.get("/drift").json()["windows"]:
-            time.sleep(0.1)
+    _, trusted, _ = clients
+    while not trusted.get("/drift").json()["windows"]:
+        time.sleep(0.1)
 
 
 def _timed(clients: list[TestClient], photo: bytes, requests: int) -> Floats:
@@ -149,10 +155,11 @@ def _judged(source: Path) -> float:
     return (time.process_time() - started) / (WINDOWS * size)
 
 
-def _logged(path: Path, photo: bytes, answer: dict[str, Any]) -> float:
+def _logged(path: Path, photo: bytes) -> float:
     """CPU seconds that the log takes for an answer, where each is written by itself."""
     log = PredictionLog(path, Retention(1e9, 2**30), keep_images=False)
     log.ask(lambda _: None).result()  # until the file is there
+    answer = CLASSIFY["one image"]["value"]
     started = time.process_time()
     for number in range(LOGGED):
         log.record(Answered(str(number), time.time(), "model", 1, photo, answer))
@@ -162,9 +169,9 @@ def _logged(path: Path, photo: bytes, answer: dict[str, Any]) -> float:
 
 
 def _ratio(some: Floats, others: Floats) -> tuple[float, float, float]:
-    """The mean of some services over that of others, and its interval."""
-    rows = np.random.default_rng(1).integers(SERVICES, size=(2, 2000, SERVICES))
-    ratios = some[rows[0]].mean(axis=1) / others[rows[1]].mean(axis=1)
+    """The mean over all starts of one service over that of another, and its interval."""
+    rows = np.random.default_rng(1).integers(STARTS, size=(2000, STARTS))
+    ratios = some[rows].mean(axis=1) / others[rows].mean(axis=1)
     low, high = np.quantile(ratios, [0.025, 0.975])
     return float(some.mean() / others.mean()), float(low), float(high)
 

@@ -153,9 +153,11 @@ def fit_conformal(
 def fit_decision(probabilities: Floats, labels: Ints) -> Decision:
     """What to accept without a human look, until the user says otherwise.
 
-    The probability is the least above which 19 of 20 answers to these images are right, with
-    all more probable ones; where no answers are, only certainty is accepted. One image in 100
-    that belongs is reviewed for being unlike the others.
+    The probability is the least above which, with all more probable ones, 19 of 20 answers are to
+    be expected right: of n with r right one expects (r + 1) / (n + 2) (Laplace's rule of
+    succession, as for the temperature), so fewer than 18 images never suffice. Where no answers
+    do, only certainty is accepted. One image in 100 that belongs is reviewed for being unlike the
+    others.
 
     Args:
         probabilities: [N, K], at the temperature that will serve.
@@ -163,8 +165,8 @@ def fit_decision(probabilities: Floats, labels: Ints) -> Decision:
     """
     order = np.argsort(-probabilities.max(axis=1), kind="stable")
     right = probabilities.argmax(axis=1)[order] == labels[order]
-    accuracy = np.cumsum(right) / np.arange(1, len(right) + 1)
-    (enough,) = np.nonzero(accuracy >= ACCEPTED_ACCURACY)
+    expected = (np.cumsum(right) + 1) / (np.arange(len(right)) + 3)
+    (enough,) = np.nonzero(expected >= ACCEPTED_ACCURACY)
     least = probabilities.max(axis=1)[order][enough[-1]] if len(enough) else 1.0
     # Rounded down, or an answer with this very probability might not be accepted.
     return Decision(

@@ -7,6 +7,7 @@ images together: among the hard ones it may be lower.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,8 @@ def raps_scores(probabilities: npt.NDArray[np.floating], *, penalty: float, k_re
     values = np.asarray(probabilities, dtype=np.float64)
     order = np.argsort(-values, axis=1, kind="stable")
     mass = np.take_along_axis(values, order, axis=1).cumsum(axis=1)
-    before = np.insert(mass[:, :-1], 0, 0.0, axis=1)
+    # A sum may round to more than 1.
+    before = np.minimum(np.insert(mass[:, :-1], 0, 0.0, axis=1), 1)
     ranks = np.arange(1, values.shape[1] + 1)
     scores = np.empty_like(values)
     np.put_along_axis(scores, order, _raps_score(before, ranks, penalty, k_reg), axis=1)
@@ -98,7 +100,7 @@ def prediction_set(
         if isinstance(rule, Lac):
             score = 1 - prediction.probability
         else:
-            score = float(_raps_score(mass, rank, rule.penalty, rule.k_reg))
+            score = _raps_score(min(mass, 1.0), rank, rule.penalty, rule.k_reg)
         if score > largest:
             break
         found.append(prediction)
@@ -106,11 +108,9 @@ def prediction_set(
     return tuple(found)
 
 
-def _raps_score(
-    before: Floats | float, rank: npt.NDArray[np.int64] | int, penalty: float, k_reg: int
-) -> Floats:
-    """Of a class before which there is so much mass, which may have been rounded to above 1."""
-    return np.minimum(before, 1.0) + penalty * np.maximum(rank - k_reg, 0)
+def _raps_score(before: Any, rank: Any, penalty: float, k_reg: int) -> Any:
+    """Of a class with so much mass before it, for numbers and arrays alike."""
+    return before + penalty * (rank - k_reg) * (rank > k_reg)
 
 
 def threshold(rule: Lac | Raps, coverage: float) -> float:

@@ -4,6 +4,7 @@ Two scores, both higher the further out of the distribution, and their place amo
 scores of held-out images that belong to it.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,8 +20,6 @@ _AXES = 32
 
 _SPARE = 15
 """More rows are compared in full than neighbours that count, for the axes order them roughly."""
-
-_PERCENTS = np.arange(101.0)
 
 _TINY = float(np.finfo(np.float64).tiny)
 
@@ -127,14 +126,22 @@ def nearest_neighbour(embedding: npt.NDArray[np.floating], compared: Compared, k
     return distances
 
 
-def percentile(score: npt.NDArray[np.floating], quantiles: Sequence[float] | Floats) -> Floats:
-    """Where scores lie among those of held-out images, between two quantiles by a line.
+def percentile(score: float, quantiles: Sequence[float]) -> float:
+    """Where a score lies among those of held-out images, between two quantiles by a line.
+
+    Without arrays, which cost an answer more.
 
     Args:
-        score: [N].
+        score: of one image.
         quantiles: [101], the scores' 0th to 100th percentile, not falling.
 
     Returns:
-        [N], in [0, 100]; a score equal to several quantiles takes the highest.
+        From 0 to 100; a score equal to several quantiles takes the highest.
     """
-    return np.asarray(np.interp(score, quantiles, _PERCENTS))
+    above = bisect_right(quantiles, score)
+    if above == 0:
+        return 0.0
+    if above == len(quantiles):
+        return 100.0
+    lower, upper = quantiles[above - 1], quantiles[above]
+    return above - 1 + (score - lower) / (upper - lower)

@@ -4,7 +4,7 @@ Everything comes from the bundle's calibration or from the request; what neither
 out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -17,8 +17,6 @@ from models.manifest import Calibration, Lac, OutOfDistribution, Raps
 from service.core import conformal, ood
 from service.core.classification import Prediction
 from service.core.ood import Compared
-
-Floats = npt.NDArray[np.float64]
 
 DEFAULT_COVERAGE = 0.9
 """Where the request names none and the bundle has it."""
@@ -88,8 +86,8 @@ class Known:
 
     compared: Compared
     k: int
-    energy: Floats
-    nearest_neighbour: Floats
+    energy: Sequence[float]
+    nearest_neighbour: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -187,8 +185,8 @@ def known(embedding: npt.NDArray[np.floating], fitted: OutOfDistribution) -> Kno
     return Known(
         compared,
         fitted.k,
-        np.array(fitted.energy),
-        np.array(fitted.nearest_neighbour),
+        fitted.energy,
+        fitted.nearest_neighbour,
     )
 
 
@@ -202,13 +200,12 @@ def place(
         embedding: [D].
         known: from `known`.
     """
-    energy = ood.energy(logits[np.newaxis])
-    distance = ood.nearest_neighbour(embedding[np.newaxis], known.compared, known.k)
-    return Novelty(_place(distance, known.nearest_neighbour), _place(energy, known.energy))
-
-
-def _place(score: Floats, quantiles: Floats) -> Place:
-    return Place(float(score[0]), float(ood.percentile(score, quantiles)[0]))
+    (energy,) = ood.energy(logits[np.newaxis]).tolist()
+    (distance,) = ood.nearest_neighbour(embedding[np.newaxis], known.compared, known.k).tolist()
+    return Novelty(
+        Place(distance, ood.percentile(distance, known.nearest_neighbour)),
+        Place(energy, ood.percentile(energy, known.energy)),
+    )
 
 
 def _sets(calibration: Calibration, asked: Asked) -> Sets | None:

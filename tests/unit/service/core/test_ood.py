@@ -90,19 +90,27 @@ def test_more_neighbours_than_there_are_cannot_be_asked_for(digits: Floats) -> N
 def test_percentiles_are_the_share_of_lower_scores() -> None:
     generator = np.random.default_rng(0)
     known, new = generator.gamma(2, size=5000), generator.gamma(2, size=100)
-    found = ood.percentile(new, np.quantile(known, np.linspace(0, 1, 101)))
+    quantiles = np.quantile(known, np.linspace(0, 1, 101)).tolist()
+    found = [ood.percentile(score, quantiles) for score in new]
     expected = scipy.stats.percentileofscore(known, new)
     np.testing.assert_allclose(found, expected, atol=0.5)
 
 
+def test_percentiles_lie_on_lines_between_the_quantiles() -> None:
+    quantiles = np.sort(np.random.default_rng(0).standard_normal(101))
+    scores = np.linspace(-4, 4, 500)
+    found = [ood.percentile(score, quantiles.tolist()) for score in scores]
+    np.testing.assert_allclose(found, np.interp(scores, quantiles, np.arange(101)), atol=1e-9)
+
+
 def test_percentiles_end_at_0_and_100() -> None:
-    found = ood.percentile(np.array([-9.0, 0.0, 50.5, 100.0, 999.0]), np.arange(101.0))
-    np.testing.assert_array_equal(found, [0, 0, 50.5, 100, 100])
+    quantiles = np.arange(101.0).tolist()
+    found = [ood.percentile(score, quantiles) for score in (-9.0, 0.0, 50.5, 100.0, 999.0)]
+    assert found == [0, 0, 50.5, 100, 100]
 
 
 def test_a_score_equal_to_several_quantiles_takes_the_highest() -> None:
-    quantiles = np.maximum(np.arange(101.0), 40)
-    np.testing.assert_array_equal(ood.percentile(np.array([40.0]), quantiles), [40])
+    assert ood.percentile(40.0, np.maximum(np.arange(101.0), 40).tolist()) == 40
 
 
 @pytest.mark.parametrize(("images", "compared"), [(1, 1), (512, 512), (100_000, 512)])
