@@ -39,12 +39,10 @@ class Index:
     Attributes:
         images: their embeddings, classes and names.
         candidates: which of them may be the nearest: as many as wanted or more, or all.
-        search: how these are found, `exact` or `quantized`.
     """
 
     images: Reference
     candidates: Candidates
-    search: Search
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,8 @@ def index(images: Reference, search: Search) -> Index:
         search: from `settle`.
     """
     if search is Search.QUANTIZED:
-        return Index(images, quantized.candidates(images.embedding), search)
-    return Index(images, _exhaustive(images.embedding), Search.EXACT)
+        return Index(images, quantized.candidates(images.embedding))
+    return Index(images, _exhaustive(images.embedding))
 
 
 def nearest(index: Index, embedding: npt.NDArray[np.floating], count: int) -> tuple[Neighbour, ...]:

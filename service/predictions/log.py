@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-GATHER_SECONDS = 0.1
-"""How long answers may be gathered into one transaction."""
+GATHER_SECONDS = 1.0
+"""How long answers may be gathered into one transaction, which costs as much as six of them."""
 RETRY_SECONDS = 10.0
 """How long a disk that refused is left alone."""
 FORGET_SECONDS = 60.0
@@ -83,7 +83,8 @@ class PredictionLog:
                 return
             self._answers.append(answered)
             self._bytes += len(answered.image)
-            self._changed.notify()
+            if len(self._answers) == 1 or self._hurries():
+                self._changed.notify()
 
     def ask(self, question: Callable[[Store], T]) -> "Future[T]":
         """Have something done to the file, after the answers that were recorded so far.
@@ -154,9 +155,16 @@ class PredictionLog:
             self._changed.wait_for(
                 lambda: self._answers or self._questions or self._closed, FORGET_SECONDS
             )
-            # A question is not kept waiting.
-            self._changed.wait_for(lambda: self._questions or self._closed, GATHER_SECONDS)
+            self._changed.wait_for(self._hurries, GATHER_SECONDS)
             return bool(not self._closed or self._answers or self._questions)
+
+    def _hurries(self) -> bool:
+        """Whether to gather no longer: a question is not kept waiting, and no answer shall be lost.
+
+        The caller holds the lock.
+        """
+        full = 2 * len(self._answers) >= WAITING or 2 * self._bytes > WAITING_BYTES
+        return bool(full or self._questions or self._closed)
 
     def _attempt(self, action: Callable[[Store], None], rows: int) -> None:
         """Do something to the file; a disk that refuses stops the log until it is tried again."""

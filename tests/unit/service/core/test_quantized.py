@@ -62,7 +62,6 @@ def many(vectors: Vectors) -> Index:
 def test_nearly_all_of_the_nearest_are_found_among_very_many(
     many: Index, vectors: Vectors, count: int
 ) -> None:
-    assert many.search is Search.QUANTIZED
     assert recall(many, vectors[:QUESTIONS], count) >= 0.95
 
 
@@ -88,7 +87,6 @@ def test_as_many_are_found_as_are_wanted_up_to_all(vectors: Vectors) -> None:
 
     found = retrieval.nearest(index, vectors[0], 5000)
 
-    assert index.search is Search.QUANTIZED
     assert {each.row for each in found} == set(range(3000))
 
 
@@ -98,7 +96,6 @@ def test_embeddings_of_few_numbers_have_codes_too(vectors: Vectors, size: int) -
 
     (found,) = retrieval.nearest(index, index.images.embedding[7], 1)
 
-    assert index.search is Search.QUANTIZED
     assert found.distance == pytest.approx(0, abs=1e-6)
 
 

@@ -23,7 +23,7 @@ def images() -> Reference:
 def test_an_exact_one_is_there_at_once(images: Reference) -> None:
     index = SimilarIndex(images, Search.AUTO)
     assert index.status == Status(State.READY)
-    assert index.ready().search is Search.EXACT
+    assert (index.search, len(index.ready().images.ids)) == (Search.EXACT, 600)
 
 
 def test_a_quantized_one_is_there_once_it_is_loaded(images: Reference) -> None:
@@ -35,7 +35,7 @@ def test_a_quantized_one_is_there_once_it_is_loaded(images: Reference) -> None:
     index.load()
 
     assert index.status == Status(State.READY)
-    assert index.ready().search is Search.QUANTIZED
+    assert (index.search, len(index.ready().images.ids)) == (Search.QUANTIZED, 600)
 
 
 def test_one_that_cannot_be_made_says_why(images: Reference) -> None:
