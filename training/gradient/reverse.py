@@ -89,7 +89,7 @@ def _gradient_of(
     gradients = pending.pop(value, [])
     if not gradients:
         return None
-    total = tape.total(gradients)
+    total = tape.total_like(gradients, value)
     # The runtime's inference loses shapes at each Reshape; without them it optimises less.
     total.type, total.shape = value.type, value.shape
     return total

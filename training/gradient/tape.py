@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,15 @@ END = 2**63 - 1
 Attribute = int | float | str | Iterable[int]
 
 
+class Stretch(NamedTuple):
+    """A value that is put along one axis of a larger one, zeros before and behind it."""
+
+    value: ir.Value
+    axis: int
+    before: int
+    behind: int
+
+
 class Tape:
     """Appends nodes and constants to a graph.
 
@@ -26,6 +37,7 @@ class Tape:
         self._graph = graph
         self._differentiable = differentiable
         self._constants: dict[tuple[str, tuple[int, ...], bytes], ir.Value] = {}
+        self._stretches: dict[ir.Value, Stretch] = {}
 
     def wants(self, value: ir.Value | None) -> bool:
         """Whether the gradient flows through this value."""
@@ -81,7 +93,11 @@ class Tape:
             pads[axis], pads[rank + axis] = max(before, 0), max(after, 0)
         if not any(pads):
             return value
-        return self.op("Pad", value, self.constant(pads), *([] if fill is None else [fill]))
+        whole = self.op("Pad", value, self.constant(pads), *([] if fill is None else [fill]))
+        if fill is None and len(around) == 1:
+            ((axis, (before, behind)),) = around.items()
+            self._stretches[whole] = Stretch(value, axis, max(before, 0), max(behind, 0))
+        return whole
 
     def total(self, values: Sequence[ir.Value]) -> ir.Value:
         """The sum of one or more values of the same shape."""
@@ -89,6 +105,20 @@ class Tape:
             return values[0]
         # The runtime fuses Add into a convolution; Sum takes any number.
         return self.op("Add" if len(values) == 2 else "Sum", *values)  # noqa: PLR2004 - Add's
+
+    def total_like(self, values: Sequence[ir.Value], like: ir.Value) -> ir.Value:
+        """The sum of values of the shape of `like`.
+
+        What `surround` has put side by side along an axis, from end to end, is not added up but
+        written there at once.
+        """
+        parts = sorted(
+            (self._stretches[value] for value in values if value in self._stretches),
+            key=lambda part: part.before,
+        )
+        if len(parts) < len(values) or not _fill_an_axis(parts, like):
+            return self.total(values)
+        return self.op("Concat", *(part.value for part in parts), axis=parts[0].axis)
 
     def shape_of(self, value: ir.Value) -> ir.Value:
         """An int64 vector holding a value's shape at run time."""
@@ -118,6 +148,20 @@ class Tape:
             return gradient
         summed = self.op("ReduceSum", gradient, self.constant(axes), keepdims=1)
         return self.reshape_as(summed, value) if lead else summed
+
+
+def _fill_an_axis(parts: Sequence[Stretch], whole: ir.Value) -> bool:
+    """Whether the parts, in order, cover one axis of the whole, each element once."""
+    axis = parts[0].axis
+    size = dimensions(whole)[axis]
+    meets = (
+        size is not None and size - one.behind == other.before for one, other in pairwise(parts)
+    )
+    return (
+        all(part.axis == axis for part in parts)
+        and parts[0].before == parts[-1].behind == 0
+        and all(meets)
+    )
 
 
 def dimensions(value: ir.Value) -> list[int | None]:

@@ -182,6 +182,63 @@ def test_picking_one_index_in_a_list_keeps_the_axis(check_gradient: Check) -> No
     check_gradient("y = Gather<axis=1>(x, i)", lambda x, i: x[:, i], X, i=np.array([-2]))
 
 
+HALVES = (
+    "a = Slice(x, zero, two, axis)  b = Slice(x, two, all, axis)  c = Slice(x, one, all, axis)  "
+    "d = Slice(x, zero, one, axis)  "
+)
+BOUNDS = {
+    "zero": np.array([0]),
+    "one": np.array([1]),
+    "two": np.array([2]),
+    "all": np.array([99]),
+    "axis": np.array([1]),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ("y = Concat<axis=1>(b, a)", lambda x: x.roll(-2, dims=1)),
+        (
+            "ab = Concat<axis=1>(b, a)  bb = Add(ab, x)  y = Mul(bb, x)",
+            lambda x: (x.roll(-2, dims=1) + x) * x,
+        ),
+        ("y = Concat<axis=1>(b, b)", lambda x: torch.cat([x[:, 2:], x[:, 2:]], dim=1)),
+        ("y = Concat<axis=1>(c, a)", lambda x: torch.cat([x[:, 1:], x[:, :2]], dim=1)),
+        ("y = Concat<axis=1>(b, d)", lambda x: torch.cat([x[:, 2:], x[:, :1]], dim=1)),
+    ],
+    ids=["all", "all, and the whole", "one twice", "two that overlap", "two with a gap"],
+)
+def test_pieces_of_one_value(
+    check_gradient: Check, text: str, reference: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    check_gradient(HALVES + text, lambda x, *_: reference(x), X, **BOUNDS)
+
+
+def test_pieces_along_different_axes(check_gradient: Check) -> None:
+    check_gradient(
+        "a = Slice(x, zero, two, axis)  b = Slice(x, two, all, last)  "
+        "p = ReduceSum<keepdims=0>(a, over)  q = ReduceSum<keepdims=0>(b, over)  y = Add(p, q)",
+        lambda x, *_: x[:, :2].sum((1, 2, 3)) + x[..., 2:].sum((1, 2, 3)),
+        X,
+        **BOUNDS,
+        last=np.array([3]),
+        over=np.array([1, 2, 3]),
+    )
+
+
+def test_pieces_that_cover_a_value_are_written_side_by_side(gradient_graph: Graph) -> None:
+    picks = "  ".join(f"p{i} = Gather<axis=1>(x, i{i})" for i in range(4))
+    model = gradient_graph(
+        f"{picks}  y = Sum(p2, p0, p3, p1)", X, "x", **{f"i{i}": np.array(i) for i in range(4)}
+    )
+    (dx,) = model.graph.outputs[-1].producer().inputs  # type: ignore[union-attr]
+    assert dx is not None
+    node = dx.producer()
+    assert node is not None
+    assert node.op_type == "Concat"
+
+
 @pytest.mark.parametrize(
     ("text", "constants", "reason"),
     [
