@@ -73,7 +73,8 @@ class Settings(BaseSettings):
     )
     timeout_ms: Count = Field(
         default=30_000,
-        description="how long a request may take that does not say so itself, in milliseconds",
+        description="how long a request may take that does not say so itself, in milliseconds, "
+        "for each 200 passes (or less) of robustness checks",
     )
     decode_threads: int = Field(
         default=0, ge=0, description="threads that decode images; 0: one for each core"

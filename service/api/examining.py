@@ -21,8 +21,8 @@ from service.core.robustness import examination
 from service.core.robustness.check import Check
 from service.core.robustness.examination import Examination, Examined
 from service.core.robustness.finding import Finding
-from service.core.robustness.levels import LEVELS, Level
-from service.core.robustness.notation import parse
+from service.core.robustness.levels import Level
+from service.core.robustness.notation import chosen
 from service.core.robustness.picture import Comparison, compare, heat
 from service.core.robustness.subject import Subject
 from service.core.serving import ServedModel
@@ -48,7 +48,7 @@ def asked(
     Raises:
         InvalidRequest: a check is malformed, or they may take more passes than are allowed.
     """
-    found = parse(LEVELS[level or "fast"] if checks is None else checks)
+    found = chosen(level, checks)
     examination.budget(found, service.max_robustness_passes)
     return Asked(found, seed)
 

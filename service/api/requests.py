@@ -1,5 +1,6 @@
 """What a request about images asks for: read, checked, and its model at hand."""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Generic
@@ -11,6 +12,9 @@ from service.api.schemas.images import Options
 from service.api.uploads import Asked, Upload
 from service.core.demand import Demand
 from service.core.serving import ServedModel
+
+_PASSES = 200
+"""Of robustness checks; for so many each, the time-out is counted once."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Aske
 
     Raises:
         ImageError: there is no image, or too large a body, or one of no known type.
-        InvalidRequest: the body is malformed, or an option is unknown or out of its range.
+        InvalidRequest: the body is malformed, an option is unknown or out of its range, or so is a
+            check of robustness.
         Overloaded: the images inside will not be classified before it is too late.
         DeadlineExceeded: the body was not there in time.
         BundleError: there is no such model, or it cannot be used.
@@ -43,20 +48,30 @@ async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Aske
     if uploads.is_one_image(request.headers):
         # All options are in the query: what cannot be answered in time is not even read.
         options = uploads.options_of(kind, request.query_params, {})
-        demand = _demand(request, options)
+        demand = _demand(request, options, 1)
         service.admission.expect(demand)
         upload = await uploads.read(request, service.upload_limits, demand.remaining)
     else:
         # The options come with the body, and so does what they say of the time.
         upload = await uploads.read(request, service.upload_limits, service.timeout_ms / 1000)
         options = uploads.options_of(kind, request.query_params, upload.options)
-        demand = _demand(request, options)
+        demand = _demand(request, options, len(upload.images))
     seconds = time.perf_counter() - started
     request.state.demand = demand
     model = await parts.model_for(request, options)
     return ImageRequest(upload, options, model, seconds, demand)
 
 
-def _demand(request: Request, options: Options) -> Demand:
-    patience = (options.timeout_ms or parts.of(request).timeout_ms) / 1000
-    return Demand(options.priority, request.state.started + patience)
+def patience(options: Options, images: int, timeout_ms: int) -> float:
+    """How many seconds a request may take: as it says, or long enough for its checks.
+
+    Raises:
+        InvalidRequest: a check is malformed.
+    """
+    rounds = max(1, math.ceil(images * options.passes / _PASSES))
+    return (options.timeout_ms or rounds * timeout_ms) / 1000
+
+
+def _demand(request: Request, options: Options, images: int) -> Demand:
+    seconds = patience(options, images, parts.of(request).timeout_ms)
+    return Demand(options.priority, request.state.started + seconds)

@@ -51,7 +51,7 @@ function attack() {
 }
 
 function verdict({ prediction, robustness: { verdict: found, checks: [check] } }) {
-  const fooled = !check.survived;
+  const fooled = check.survived === false;
   const sentence = fooled
     ? `${shortly(prediction.label)} has become ${shortly(check.answer.label)}.`
     : `It is still ${shortly(check.answer.label)}.`;

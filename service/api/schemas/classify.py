@@ -18,6 +18,7 @@ from service.api.schemas.images import (
 from service.api.schemas.robustness import RobustnessBody
 from service.core.demand import Priority
 from service.core.numbers import NotTruth
+from service.core.robustness import examination, notation
 from service.core.robustness.levels import Level
 from service.core.trust import Acceptance, SetRule
 
@@ -51,6 +52,13 @@ class ClassifyOptions(Options):
         None, description="Explain the top class too, by this saliency method."
     )
     map: MapForm = Field("numbers", description="How the explanation's map is written.")
+
+    @property
+    def passes(self) -> int:
+        """See `Options`."""
+        if self.robustness is None:
+            return 0
+        return examination.passes(notation.chosen(self.robustness))
 
 
 class Place(BaseModel):

@@ -35,6 +35,15 @@ class Options(BaseModel):
         None, description="After how many milliseconds an answer is of no use."
     )
 
+    @property
+    def passes(self) -> int:
+        """The most passes through a graph that the checks of one image may take.
+
+        Raises:
+            InvalidRequest: a check is malformed.
+        """
+        return 0
+
 
 class VersionQuery(BaseModel):
     """Which version of a model is meant."""

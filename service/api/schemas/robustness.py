@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from service.api.schemas.images import Answer, Failed, Options, Prediction, Timings
 from service.core.demand import Priority
 from service.core.numbers import NotTruth
-from service.core.robustness import examination
+from service.core.robustness import examination, notation
 from service.core.robustness.levels import Level
 from service.core.robustness.norms import Norm
 
@@ -28,6 +28,11 @@ class RobustnessOptions(Options):
     picture: bool = Field(
         default=False, description="Add what `Accept: image/png` shows, so that nothing runs twice."
     )
+
+    @property
+    def passes(self) -> int:
+        """See `Options`."""
+        return examination.passes(notation.chosen(self.level, self.checks))
 
     @model_validator(mode="after")
     def _one_list(self) -> Self:
@@ -61,7 +66,9 @@ class RobustnessCheck(BaseModel):
     """What one check found."""
 
     check: str = Field(examples=["pgd@linf:1/255"])
-    survived: bool = Field(description="whether the served model keeps its answer")
+    survived: bool | None = Field(
+        description="whether the served model keeps its answer; null where the check cannot tell"
+    )
     answer: Prediction = Field(description="what it says of the changed image")
     threat: Threat | None = Field(description="null where there is no attacker")
     distance: float | None = Field(

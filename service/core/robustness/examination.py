@@ -1,7 +1,7 @@
 """All checks of one image, and the verdict."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -17,10 +17,15 @@ from service.core.robustness.subject import Subject
 
 
 class Verdict(StrEnum):
-    """`robust`: the answer survived every check; `fragile`: it did not."""
+    """What the checks come to.
+
+    `robust`: the answer survived every check that could tell; `fragile`: it did not survive one;
+    `undecided`: no check could tell, as where smoothing abstains.
+    """
 
     ROBUST = "robust"
     FRAGILE = "fragile"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +54,7 @@ class Examination:
         None where no check makes an image.
         """
         drawable = [each for each in self.checks if each.finding.image is not None]
-        fooled = [each for each in drawable if not each.finding.survived]
+        fooled = [each for each in drawable if each.finding.survived is False]
         return next(iter(fooled + drawable), None)
 
 
@@ -65,13 +70,18 @@ class _Counting:
         return self.runner.run(feeds)
 
 
+def passes(checks: Mapping[str, Check]) -> int:
+    """The most passes that checks of one image may take."""
+    return sum(check.passes for check in checks.values())
+
+
 def budget(checks: Mapping[str, Check], allowed: int) -> None:
     """Refuse checks that may take more passes than are allowed.
 
     Raises:
         InvalidRequest: they may.
     """
-    needed = sum(check.passes for check in checks.values())
+    needed = passes(checks)
     if needed > allowed:
         costs = ", ".join(f"{text} {check.passes}" for text, check in checks.items())
         raise InvalidRequest(
@@ -94,18 +104,29 @@ def examine(checks: Mapping[str, Check], subject: Subject) -> Examination:
         Unavailable: there is no room or no session for it now.
     """
     done = tuple(_one(text, check, subject) for text, check in checks.items())
-    fooled = [each for each in done if not each.finding.survived]
-    if not fooled:
-        reason = f"the answer survived {len(done)} of {len(done)} checks"
-        return Examination(done, Verdict.ROBUST, reason, subject.seed)
-    first = fooled[0]
-    now, before = (subject.labels[index] for index in (first.finding.answer, subject.answer))
-    reason = (
-        f"{first.text} turns {before!r} into {now!r} ({first.finding.probability:.0%})"
-        if first.finding.answer != subject.answer
-        else f"{first.text} {first.finding.doubt} {before!r}"
-    )
-    return Examination(done, Verdict.FRAGILE, reason, subject.seed)
+    return Examination(done, *_verdict(done, subject), subject.seed)
+
+
+def _verdict(done: Sequence[Examined], subject: Subject) -> tuple[Verdict, str]:
+    """The verdict and its reason."""
+    before = subject.labels[subject.answer]
+    fooled = next((each for each in done if each.finding.survived is False), None)
+    if fooled is not None and fooled.finding.answer != subject.answer:
+        now = subject.labels[fooled.finding.answer]
+        chance = f"{fooled.finding.probability:.0%}"
+        return Verdict.FRAGILE, f"{fooled.text} turns {before!r} into {now!r} ({chance})"
+    if fooled is not None:
+        return Verdict.FRAGILE, f"{fooled.text} {fooled.finding.doubt} {before!r}"
+    survived = sum(each.finding.survived is True for each in done)
+    doubts = [
+        f"{each.text} {each.finding.doubt} {before!r}"
+        for each in done
+        if each.finding.survived is None
+    ]
+    if not survived:
+        return Verdict.UNDECIDED, "; ".join(doubts)
+    said = f"the answer survived {survived} of {len(done)} checks"
+    return Verdict.ROBUST, "; ".join([said, *doubts])
 
 
 def _one(text: str, check: Check, subject: Subject) -> Examined:
@@ -127,5 +148,5 @@ def _one(text: str, check: Check, subject: Subject) -> Examined:
     started = time.perf_counter()
     found = check.examine(replace(subject, network=network, serve=serve))
     milliseconds = 1000 * (time.perf_counter() - started)
-    passes = served + sum(each.rows for each in counters.values())
-    return Examined(text, found, passes, milliseconds)
+    taken = served + sum(each.rows for each in counters.values())
+    return Examined(text, found, taken, milliseconds)

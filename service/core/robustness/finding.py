@@ -20,7 +20,7 @@ class Finding:
 
     Attributes:
         survived: whether `model.onnx` still gives the same answer, or for a target, does not
-            give that one.
+            give that one; None where the check cannot tell.
         answer: the class it gives the changed image.
         probability: of that class.
         threat: the attacker, where there is one.
@@ -34,7 +34,7 @@ class Finding:
         note: what else to know.
     """
 
-    survived: bool
+    survived: bool | None
     answer: int
     probability: float
     threat: Threat | None = None
@@ -52,7 +52,7 @@ def of_attack(
 ) -> Finding:
     """What the served model says of the first row's image, as 8 bits hold it."""
     found = confirmed(subject, attacked.images[0], attacked.threat, eps=eps, target=target)
-    return replace(found, only_in_floats=bool(attacked.fooled[0]) and found.survived)
+    return replace(found, only_in_floats=bool(attacked.fooled[0]) and found.survived is True)
 
 
 def confirmed(
@@ -97,11 +97,11 @@ def probability(logits: Floats, answer: int, subject: Subject) -> float:
 
 
 def of_certificate(subject: Subject, certificate: Certificate) -> Finding:
-    """A certified answer survived where it is the one that was given."""
+    """A certified answer survived where it is the one that was given; abstention tells nothing."""
     logits = subject.serve(subject.crop[np.newaxis])[0]
     answer = subject.answer if certificate.answer is None else certificate.answer
     return Finding(
-        survived=certificate.answer == subject.answer,
+        survived=None if certificate.answer is None else certificate.answer == subject.answer,
         answer=answer,
         probability=probability(logits, answer, subject),
         certificate=certificate,

@@ -17,6 +17,7 @@ from service.core.robustness.adversaries import (
     Square,
 )  # fmt: skip
 from service.core.robustness.check import Check
+from service.core.robustness.levels import LEVELS, Level
 from service.core.robustness.mishaps import (
     Corruptions,
     CropCheck,
@@ -34,6 +35,15 @@ CHECKS: dict[str, type[Check]] = {
         Corruptions, Rotation, Translation, CropCheck,
     )
 }  # fmt: skip
+
+
+def chosen(level: Level | None, checks: str | None = None) -> dict[str, Check]:
+    """The checks that are named, else those of a level, else those of `fast`; see `parse`.
+
+    Raises:
+        InvalidRequest: see `parse`.
+    """
+    return parse(LEVELS[level or "fast"] if checks is None else checks)
 
 
 def parse(text: str) -> dict[str, Check]:
