@@ -48,7 +48,7 @@ from service.core.serving import OpenGraph, ServedModel
 from service.core.workers import WorkerPool
 from service.jobs.runner import JobRunner
 from service.predictions.log import PredictionLog, Retention
-from service.runtime import hardware, loading, memory, plans, providers
+from service.runtime import hardware, loading, memory, noise, plans, providers
 from service.runtime.gpus import read_gpus
 from service.runtime.padding import padded
 from service.runtime.providers import Device
@@ -183,6 +183,7 @@ def _serve(
         metrics.batch,
         drift_window=settings.drift_window,
         search=settings.similar_search,
+        noise=noise.source(devices[0]),
     )
 
 

@@ -24,7 +24,7 @@ from service.core.scoring.scoring import Progress, Work
 from service.core.scoring.scrutiny import Scrutiny, scrutiny
 from service.core.scoring.summary import Summary
 from service.core.serving import known_of, reference_of
-from service.runtime import loading, plans, providers
+from service.runtime import loading, noise, plans, providers
 from service.runtime.tuning import Tuning
 from service.settings import Settings
 
@@ -139,6 +139,7 @@ def _scorer(bundle: Bundle, options: Options, wanted: Scrutiny, settings: Settin
         classes=len(bundle.manifest.labels),
         head=bundles.cam_weights(bundle),
         batch=plan.batch,
+        noise=noise.source(device),
     )
     # The other outputs are not needed, and copying them to Python costs.
     session = opened(Graph.MODEL).fetching(outputs)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from models.errors import Unsupported
 from models.manifest import Graph
+from service.core.noise import Noise, on_host
 from service.core.ports import Runner
 
 Floats = npt.NDArray[np.float32]
@@ -50,6 +51,7 @@ class Network:
         seen: float32 [C, h, w], the explained layer's activations of the one image that is to
             be explained, where an earlier pass has computed them.
         batch: images run at once.
+        noise: where noisy images are drawn.
         proceed: called before every batch; raises where the work has become useless.
     """
 
@@ -58,6 +60,7 @@ class Network:
     head: Floats | None = None
     seen: Floats | None = None
     batch: int = 16
+    noise: Noise = on_host
     proceed: Callable[[], None] = _go_on
 
     def logits(self, images: Floats) -> Floats:
@@ -135,11 +138,12 @@ class Network:
     def _run(self, graph: Graph, feeds: Mapping[str, Floats]) -> Mapping[str, npt.NDArray[Any]]:
         runner = self.runner(graph)
         rows = len(feeds["image"])
+        if rows <= self.batch:
+            self.proceed()
+            return runner.run(feeds)
         parts = []
         for first in range(0, rows, self.batch):
             self.proceed()
             some = slice(first, first + self.batch)
             parts.append(runner.run({name: feed[some] for name, feed in feeds.items()}))
-        if len(parts) == 1:
-            return parts[0]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -22,6 +22,7 @@ from service.core.batching import BatchQueue, BatchReport
 from service.core.demand import Demand
 from service.core.drift_watch import DriftWatch
 from service.core.network import Network
+from service.core.noise import Noise, on_host
 from service.core.plan import Plan
 from service.core.ports import Runner
 from service.core.retrieval import Search
@@ -62,6 +63,7 @@ class ServedModel:
         *,
         drift_window: int,
         search: Search = Search.AUTO,
+        noise: Noise = on_host,
     ) -> None:
         """Load `model.onnx`, and begin to load what follows in the background.
 
@@ -73,6 +75,7 @@ class ServedModel:
             report: called after each batch of a graph.
             drift_window: answers that are compared with the reference together.
             search: how similar images are found.
+            noise: where noisy images are drawn.
 
         Raises:
             BundleError: the bundle cannot be used.
@@ -91,6 +94,7 @@ class ServedModel:
         self._openers = openers
         self._capacity = capacity
         self._report = report
+        self._noise = noise
         self._lock = Lock()
         self._closed = False
         self._users = 0
@@ -184,6 +188,7 @@ class ServedModel:
             classes=len(self.bundle.manifest.labels),
             head=self._head,
             batch=self.plan.batch,
+            noise=self._noise,
             proceed=demand.check,
         )
 

@@ -41,6 +41,6 @@ class PaddedRunner:
         # Copies of a row widen no range that a graph computes over its batch; zeros might.
         filled = {
             name: np.concatenate([array, array[-1:].repeat(missing, axis=0)])
-            for name, array in feeds.items()
+            for name, array in zip(feeds, map(np.asarray, feeds.values()), strict=True)
         }
         return {name: output[:rows] for name, output in self.runner.run(filled).items()}

@@ -1,29 +1,17 @@
 """An ONNX Runtime session for one graph of a bundle."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as native
 
-from models.errors import OutOfMemory, ProviderUnavailable, RuntimeFailure
+from models.errors import ProviderUnavailable
 from models.manifest import GraphSpec
 from service.core.ports import Arrays
+from service.runtime.errors import translated
+from service.runtime.noise import Held
 from service.runtime.providers import Device
-
-# The binding's errors share no base; the package's Python code raises the first two.
-_FAILURES: tuple[type[Exception], ...] = (
-    ValueError,
-    RuntimeError,
-    *(
-        kind
-        for kind in vars(native).values()
-        if isinstance(kind, type) and issubclass(kind, Exception)
-    ),
-)
-
 
 _DTYPES = {
     "tensor(uint8)": "uint8",
@@ -31,9 +19,6 @@ _DTYPES = {
     "tensor(float)": "float32",
     "tensor(int64)": "int64",
 }
-
-# What its arena, CUDA and cuBLAS say where memory is short; there is no code of its own.
-_EXHAUSTED = ("Failed to allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 @dataclass(frozen=True)
@@ -51,8 +36,11 @@ class OnnxSession:
             RuntimeFailure: ONNX Runtime refused the inputs or failed.
             OutOfMemory: the device has not got the memory.
         """
-        with _translated():
-            return dict(zip(self.outputs, self.session.run(self.outputs, feeds), strict=True))
+        held = {
+            name: feed.value if isinstance(feed, Held) else feed for name, feed in feeds.items()
+        }
+        with translated():
+            return dict(zip(self.outputs, self.session.run(self.outputs, held), strict=True))
 
     @property
     def spec(self) -> GraphSpec:
@@ -86,7 +74,7 @@ def open_session(path: Path, device: Device, *, threads: int = 0) -> OnnxSession
     # Idle threads that spin take the cores from decoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    with _translated():
+    with translated():
         session = onnxruntime.InferenceSession(path, options, providers=list(device.options))
     got = session.get_providers()
     if got[0] != device.first:
@@ -109,15 +97,3 @@ def _stated(nodes: Sequence[onnxruntime.NodeArg]) -> list[dict[str, object]]:
         }
         for node in nodes
     ]
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what ONNX Runtime raises into our errors."""
-    try:
-        yield
-    except _FAILURES as error:
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        exhausted = any(words in str(error) for words in _EXHAUSTED)
-        kind = OutOfMemory if exhausted else RuntimeFailure
-        raise kind(f"ONNX Runtime: {first_line}") from error

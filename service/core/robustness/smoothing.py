@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.core.network import Floats, Network
+from service.core.noise import Draw
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ def certify(
         RuntimeFailure: the runtime failed.
         Unavailable: there is no room or no session for it now.
     """
-    generator = np.random.default_rng(seed)
-    answer = int(_counts(network, image, sigma, n0, generator).argmax())
-    hits = int(_counts(network, image, sigma, n, generator)[answer])
+    draw = network.noise(image, sigma, seed)
+    answer = int(_counts(network, draw, n0).argmax())
+    hits = int(_counts(network, draw, n)[answer])
     lower = lower_bound(hits, n, alpha)
     if lower <= 1 / 2:
         return Certificate(None, 0.0, sigma, n0, n, alpha, seed)
@@ -106,16 +107,10 @@ def _at_least(hits: int, n: int, p: float) -> float:
     )  # fmt: skip
 
 
-def _counts(
-    network: Network, image: Floats, sigma: float, n: int, generator: np.random.Generator
-) -> npt.NDArray[np.int64]:
+def _counts(network: Network, draw: Draw, n: int) -> npt.NDArray[np.int64]:
     """How often each class is the answer under noise: [K]."""
     counts = np.zeros(network.classes, dtype=np.int64)
     for first in range(0, n, network.batch):
-        shape = (min(network.batch, n - first), *image.shape)
-        noise = generator.standard_normal(shape, dtype=np.float32)
-        noise *= np.float32(sigma)
-        noise += image
-        answers = network.logits(noise).argmax(axis=1)
+        answers = network.logits(draw(min(network.batch, n - first))).argmax(axis=1)
         counts += np.bincount(answers, minlength=network.classes)
     return counts
