@@ -67,7 +67,9 @@ def attack(
     if report is not None:
         from training.report import attacks  # noqa: PLC0415
 
-        page = attacks.render(outcome, title=str(opened), sigma=study.sigma)
+        page = attacks.render(
+            outcome, title=str(opened), sigma=study.sigma, imagenet=study.imagenet
+        )
         report.write_text(page, encoding="utf-8")
         print(f"{report} has the charts.")
     if record:
@@ -96,7 +98,7 @@ def _show(outcome: "Outcome", study: "Study") -> None:
     tables.show(table)
     for norm, quantiles in outcome.margins.items():
         said = ", ".join(f"{share} {distance:.3g}" for share, distance in quantiles.items())
-        print(f"Smallest perturbation found, {norm}, quantiles: {said}")
+        print(f"Smallest perturbation found, {norm}, quantiles (0: wrong as it is): {said}")
     certified = ", ".join(f"{radius:g} {share:.0%}" for radius, share in outcome.certified.items())
     print(f"Certified accuracy under noise of sigma {study.sigma:g} by L2 radius: {certified}")
     errors = outcome.corruption_errors

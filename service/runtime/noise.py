@@ -46,7 +46,10 @@ class Held:
 
 
 def source(device: Device) -> Noise:
-    """What draws noise for a device's sessions: NumPy for a CPU, which is quicker at it."""
+    """What draws noise for a device's sessions.
+
+    For a CPU that is NumPy: ONNX Runtime's own generator there begins again after 2^31 numbers.
+    """
     return on_host if device.provider is Provider.CPU else partial(on_device, device)
 
 

@@ -35,7 +35,7 @@ def results() -> dict[str, Any]:
 
 
 def test_the_page_says_what_the_results_say(results: dict[str, Any]) -> None:
-    page = render(Outcome(results), title="cats/3", sigma=0.25)
+    page = render(Outcome(results), title="cats/3", sigma=0.25, imagenet=False)
     text = " ".join(re.sub(r"<svg.*?</svg>|<[^>]+>", " ", page, flags=re.DOTALL).split())
 
     assert "4 images; 100.0% of them are right" in text
@@ -45,17 +45,26 @@ def test_the_page_says_what_the_results_say(results: dict[str, Any]) -> None:
     assert text.count("holds") == 5
     assert "noise of sigma 0.25" in text
     assert "Does an attack show?" not in text
+    assert "AlexNet" not in text
+
+
+def test_a_model_of_imagenets_classes_has_its_mean_corruption_error(
+    results: dict[str, Any],
+) -> None:
+    page = render(Outcome(results), title="cats/3", sigma=0.25, imagenet=True)
+
+    assert f"AlexNet's is {0.375 / 0.886428:.1%}" in page
 
 
 def test_the_page_loads_nothing_and_has_its_charts(results: dict[str, Any]) -> None:
-    page = render(Outcome(results), title="cats/3", sigma=0.25)
+    page = render(Outcome(results), title="cats/3", sigma=0.25, imagenet=False)
 
     assert page.count("<svg") == 4
     assert not re.search(r'(src|href)="(?!#)', re.sub(r'xlink:href="#', "", page))
-    assert page == render(Outcome(results), title="cats/3", sigma=0.25)
+    assert page == render(Outcome(results), title="cats/3", sigma=0.25, imagenet=False)
 
 
 def test_a_failed_check_is_said_to_fail(results: dict[str, Any]) -> None:
     results[ATTACKS["pgd"].format(EPS[-1])] = [True] * 4
 
-    assert "<td>FAILS</td>" in render(Outcome(results), title="cats/3", sigma=0.25)
+    assert "<td>FAILS</td>" in render(Outcome(results), title="cats/3", sigma=0.25, imagenet=False)
