@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from models.golden import to_float
 from service.core.network import Floats
 from service.core.robustness.norms import Norm, length
 
@@ -28,7 +27,7 @@ def to_levels(
     Returns:
         uint8 [H, W, 3].
     """
-    change = image.transpose(1, 2, 0).astype(np.float64) * 255 - crop
+    change = np.ascontiguousarray(image.transpose(1, 2, 0)) * np.float32(255) - crop
     nearest = (crop + np.rint(change)).astype(np.uint8)
     if eps is None or distance(nearest, crop, norm) <= eps + _ROUNDING / 255:
         return nearest
@@ -38,5 +37,5 @@ def to_levels(
 
 def distance(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], norm: Norm) -> float:
     """How far two crops are apart, in units of [0, 1]."""
-    change = to_float(one[np.newaxis]) - to_float(other[np.newaxis])
-    return float(length(change, norm)[0])
+    levels = np.subtract(one, other, dtype=np.float32)
+    return float(length(levels[np.newaxis], norm)[0]) / 255

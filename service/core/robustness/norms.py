@@ -24,7 +24,10 @@ class Norm(StrEnum):
 
 def length(change: Floats, norm: Norm) -> npt.NDArray[np.float64]:
     """The norm of each perturbation: [N]."""
-    return np.asarray(np.linalg.norm(_flat(change), ord=np.inf if norm is Norm.LINF else 2, axis=1))
+    if norm is Norm.LINF:  # the largest is exact in float32
+        axes = tuple(range(1, change.ndim))
+        return np.asarray(np.abs(change).max(axis=axes), dtype=np.float64)
+    return np.asarray(np.linalg.norm(_flat(change), axis=1))
 
 
 def dual_length(gradient: Floats, norm: Norm) -> npt.NDArray[np.float64]:
