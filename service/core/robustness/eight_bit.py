@@ -28,7 +28,7 @@ def to_levels(
         uint8 [H, W, 3].
     """
     change = np.ascontiguousarray(image.transpose(1, 2, 0)) * np.float32(255) - crop
-    nearest = (crop + np.rint(change)).astype(np.uint8)
+    nearest: npt.NDArray[np.uint8] = (crop + np.rint(change)).astype(np.uint8)
     if eps is None or distance(nearest, crop, norm) <= eps + _ROUNDING / 255:
         return nearest
     inwards = np.trunc(change + np.sign(change) * _ROUNDING)
