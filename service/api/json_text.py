@@ -9,7 +9,7 @@ from pydantic_core import to_json
 class JsonText:
     """A part of an answer that is JSON already, such as the thousands of numbers of a map."""
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes | bytearray) -> None:
         self.text = text
 
 
@@ -19,7 +19,7 @@ def encode(content: Any) -> bytes:
     Raises:
         ValueError: another part is no JSON.
     """
-    texts: list[bytes] = []
+    texts: list[bytes | bytearray] = []
     # No string of a client can be taken for what nobody can guess.
     place = secrets.token_hex()
 

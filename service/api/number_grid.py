@@ -10,7 +10,7 @@ _DIGITS = 5
 _LARGEST = 10**_DIGITS
 
 
-def written(values: npt.NDArray[np.floating]) -> bytes:
+def written(values: npt.NDArray[np.floating]) -> bytearray:
     """Rows of numbers, to 5 significant digits of the largest: `[[0.01230,-0.34013], ...]`.
 
     All have the same exponent, so each looks up its digits in a table: a tenth of the time that a
@@ -19,20 +19,24 @@ def written(values: npt.NDArray[np.floating]) -> bytes:
     Args:
         values: [H, W], finite.
     """
+    height, width = values.shape
     largest = max(float(values.max()), -float(values.min()))
     exponent = 1 + math.floor(math.log10(largest)) if largest > 0 else 0
-    counts = np.rint(values.astype(np.float64) * 10.0 ** (_DIGITS - exponent)).astype(np.intp)
+    counts = np.multiply(values, 10.0 ** (_DIGITS - exponent), dtype=np.float64)
+    np.rint(counts, out=counts)
     end = b"e%d," % exponent if exponent else b","
-    cells = np.empty(values.shape, dtype=[("number", np.uint64), ("end", f"S{len(end)}")])
-    cells["number"] = _numerals()[counts]
+    cell = np.dtype([("number", np.uint64), ("end", f"S{len(end)}")])
+    text = bytearray(1 + height * (1 + width * cell.itemsize + 1))
+    text[0] = ord("[")
+    rows = np.frombuffer(text, np.uint8, offset=1).reshape(height, -1)
+    rows[:, 0] = ord("[")
+    cells = rows[:, 1:-1].view(cell)
+    cells["number"] = _numerals()[counts.astype(np.intp)]
     cells["end"] = end
-    text = np.empty((len(values), 1 + cells.strides[0] + 1), dtype=np.uint8)
-    text[:, 0] = ord("[")
-    text[:, 1:-1] = cells.view(np.uint8)
-    text[:, -2] = ord("]")  # for the comma after the row's last number
-    text[:, -1] = ord(",")
-    text[-1, -1] = ord("]")
-    return b"[" + text.tobytes()
+    rows[:, -2] = ord("]")  # for the comma after the row's last number
+    rows[:, -1] = ord(",")
+    text[-1] = ord("]")
+    return text
 
 
 @cache

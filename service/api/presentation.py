@@ -95,7 +95,7 @@ def note(explanation: Explanation) -> str | None:
 
 def _box(seen: Seen, explanation: Explanation) -> Box | None:
     """The box around the object, in the photo's pixels."""
-    box = object_box(_speaking_for(explanation))
+    box = object_box(_speaking_for(explanation), explanation.coarse)
     return box and to_photo(box, explanation.map.shape, seen.crop.box)
 
 
@@ -111,10 +111,12 @@ def _finite(gap: float | None) -> float | None:
 def _base64(values: npt.NDArray[np.float32]) -> bytes:
     """The map as half floats; scaled first, as gradients may be smaller than these can be."""
     largest = max(values.max(), -values.min()) or np.float32(1)
-    return b'"%s"' % base64.b64encode((values / largest).astype("<f2").tobytes())
+    halves = np.empty(values.shape, dtype="<f2")
+    np.divide(values, largest, out=halves, casting="same_kind")
+    return b'"%s"' % base64.b64encode(halves.data)
 
 
-_WRITERS: Mapping[MapForm, Callable[[npt.NDArray[np.float32]], bytes]] = {
+_WRITERS: Mapping[MapForm, Callable[[npt.NDArray[np.float32]], bytes | bytearray]] = {
     "numbers": number_grid.written,
     "base64": _base64,
 }

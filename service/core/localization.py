@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from service.core.saliency.resampling import blur
+from service.core.saliency.resampling import blur, enlarge_and_blur
 
 Box = tuple[float, float, float, float]
 
@@ -15,7 +15,9 @@ _THRESHOLD = 0.4
 _BLUR = 0.05
 
 
-def object_box(saliency: npt.NDArray[np.floating]) -> Box | None:
+def object_box(
+    saliency: npt.NDArray[np.floating], coarse: npt.NDArray[np.floating] | None = None
+) -> Box | None:
     """The box around the largest connected part of a map that is bright.
 
     Simonyan et al. 2013, "Deep inside convolutional networks", section 3.2, spread the bright
@@ -25,6 +27,8 @@ def object_box(saliency: npt.NDArray[np.floating]) -> Box | None:
 
     Args:
         saliency: [H, W], not negative.
+        coarse: [h, w] of which that is the enlargement, where it is one; the box is the same,
+            and found sooner.
 
     Returns:
         (left, top, right, bottom) in the map's pixels, whole numbers, right and bottom
@@ -33,7 +37,11 @@ def object_box(saliency: npt.NDArray[np.floating]) -> Box | None:
     brightest = saliency.max()
     if brightest == 0:
         return None
-    smooth = blur(saliency / brightest, _BLUR * min(saliency.shape))
+    sigma = _BLUR * min(saliency.shape)
+    if coarse is None:
+        smooth = blur(saliency / brightest, sigma)
+    else:
+        smooth = enlarge_and_blur(coarse / brightest, saliency.shape, sigma)
     return _largest_component(smooth >= _THRESHOLD * smooth.max())
 
 
@@ -81,20 +89,19 @@ def _joined(starts: Positions, ends: Positions, stride: int) -> Positions:
 
     Runs are in reading order, their ends positions in a grid with rows of `stride` pixels.
     """
-    parents = list(range(len(starts)))
+    # In the row above, those that neither end before a run begins nor begin after its end.
+    firsts = np.searchsorted(ends, starts - stride, side="right")
+    afters = np.searchsorted(starts, ends - stride, side="left")
+    parents = np.where(firsts < afters, firsts, np.arange(len(starts))).tolist()
 
     def root(run: int) -> int:
         while parents[run] != run:
             parents[run] = run = parents[parents[run]]
         return run
 
-    # In the row above, those that neither end before a run begins nor begin after its end.
-    firsts = np.searchsorted(ends, starts - stride, side="right").tolist()
-    afters = np.searchsorted(starts, ends - stride, side="left").tolist()
-    for run, (first, after) in enumerate(zip(firsts, afters, strict=True)):
-        if first < after:
-            parents[run] = root(first)
-        for above in range(first + 1, after):
+    # Where a run touches several, it joins them.
+    for run in np.flatnonzero(afters - firsts > 1).tolist():
+        for above in range(firsts[run] + 1, afters[run]):
             earlier, later = sorted((root(run), root(above)))
             parents[later] = earlier
     # A run's parent comes before it, and so has been led to its root already.

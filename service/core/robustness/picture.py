@@ -63,7 +63,7 @@ def heat(network: Network, crop: Pixels, answer: Target, method: MethodName) -> 
     """
     (found,) = explain(network, crop, [Question(answer)], method, Parameters())
     height, width = crop.shape[:2]
-    box = object_box(found.map)  # in the crop's pixels, which are the map's
+    box = object_box(found.map, found.coarse)  # in the crop's pixels, which are the map's
     return np.asarray(heatmap.laid_over(crop, found.map, (0, 0, width, height), box))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from models.errors import Unsupported
 from service.core.network import Floats, Network
-from service.core.saliency.maps import Maps
+from service.core.saliency.maps import Maps, enlarged
 from service.core.saliency.resampling import enlarge
 
 Doubles = npt.NDArray[np.float64]
@@ -39,7 +39,7 @@ def gradcam(network: Network, image: Floats, cotangents: Floats) -> Maps:
             found = network.layer_gradient(image[np.newaxis], cotangents[:1])
             activations, passes = found.activations[0], 1
         coarse = _weighed_by_head(network.head, activations, cotangents)
-        return _enlarged(np.maximum(coarse, 0) / coarse[0].size, image, passes=passes)
+        return enlarged(np.maximum(coarse, 0) / coarse[0].size, image, passes=passes)
 
     def weighed(activations: Doubles, gradients: Doubles) -> Doubles:
         return _combined(gradients.mean(axis=(2, 3)), activations)
@@ -143,7 +143,9 @@ def cam(network: Network, image: Floats, cotangents: Floats, *, signed: bool) ->
         raise Unsupported("cam needs a head of global average pooling and one linear layer")
     activations, passes = network.layer(image)
     coarse = _weighed_by_head(network.head, activations, cotangents)
-    return _enlarged(coarse if signed else np.maximum(coarse, 0), image, passes=passes)
+    if signed:
+        return Maps(enlarge(coarse, image.shape[1:]), passes)
+    return enlarged(np.maximum(coarse, 0), image, passes=passes)
 
 
 def eigencam(network: Network, image: Floats, cotangents: Floats) -> Maps:
@@ -166,7 +168,7 @@ def eigencam(network: Network, image: Floats, cotangents: Floats) -> Maps:
     projected = directions[:, -1] * np.sqrt(max(squares[-1], 0.0))
     coarse = np.maximum(projected * (np.sign(projected.sum()) or 1), 0)
     grid = coarse.reshape(1, *activations.shape[1:]).repeat(len(cotangents), axis=0)
-    return _enlarged(grid, image, passes=passes)
+    return enlarged(grid, image, passes=passes)
 
 
 def _weighed_by_gradients(
@@ -175,21 +177,16 @@ def _weighed_by_gradients(
     images = image[np.newaxis].repeat(len(cotangents), axis=0)
     found = network.layer_gradient(images, cotangents)
     coarse = weighed(found.activations.astype(np.float64), found.gradient.astype(np.float64))
-    return _enlarged(np.maximum(coarse, 0), image, passes=len(cotangents))
+    return enlarged(np.maximum(coarse, 0), image, passes=len(cotangents))
 
 
-def _weighed_by_head(head: Floats, activations: Floats, cotangents: Floats) -> Doubles:
+def _weighed_by_head(head: Floats, activations: Floats, cotangents: Floats) -> Floats:
     """The classifier's weights [K, C] times the activations [C, h, w]: [M, h, w]."""
     # Of a thousand classes a few are asked about; the rows of the others would count zero times.
     asked = cotangents.any(axis=0)
-    weights = cotangents[:, asked].astype(np.float64) @ head[asked]
-    return np.asarray(np.tensordot(weights, activations.astype(np.float64), axes=1))
+    return np.asarray(np.tensordot(cotangents[:, asked] @ head[asked], activations, axes=1))
 
 
 def _combined(weights: Doubles, activations: Doubles) -> Doubles:
     """The sum over the channels of weights [M, C] times activations [M, C, h, w]."""
     return np.asarray(np.einsum("mc,mchw->mhw", weights, activations))
-
-
-def _enlarged(coarse: Doubles, image: Floats, *, passes: int) -> Maps:
-    return Maps(enlarge(coarse, image.shape[1:]), passes)

@@ -30,6 +30,7 @@ class Explanation:
         passes: images that went through a graph, for all questions together.
         gap: the relative completeness gap of integrated gradients; None for other methods.
         quality: how faithful the map is; None where that was not measured or it is all zero.
+        coarse: [h, w], not negative, of which the map is the enlargement; None where it is none.
     """
 
     method: MethodName
@@ -40,6 +41,7 @@ class Explanation:
     passes: int
     gap: float | None
     quality: Quality | None = None
+    coarse: npt.NDArray[np.floating] | None = None
 
     @property
     def empty(self) -> bool:
@@ -76,19 +78,29 @@ def explain(
     method = METHODS[name]
     chosen = {parameter: getattr(parameters, parameter) for parameter in method.parameters}
     cotangents = np.stack([question.cotangent(network.classes) for question in questions])
-    image = to_float(crop[np.newaxis])[0]
+    if measured or method.looks(network):
+        image = to_float(crop[np.newaxis])[0]
+    else:
+        # To make floats of a crop takes longer than to weigh a layer that has been seen. Where
+        # a method looks after all, its map is not finite.
+        image = np.broadcast_to(np.float32(np.nan), (3, *crop.shape[:2]))
     found = method.maps(network, image, cotangents, **chosen)
     # What is not finite is the least or the largest, and NaN is both.
     extremes = [(float(values.min()), float(values.max())) for values in found.values]
     if not np.isfinite(extremes).all():
         raise RuntimeFailure(f"a map of {name} is not finite")
-    gaps: list[float | None] = [None] * len(questions)
-    if found.gaps is not None:
-        gaps = found.gaps.tolist()
-
     explanations = [
-        Explanation(name, question, values, ends, chosen.get("signed", False), found.passes, gap)
-        for question, values, ends, gap in zip(questions, found.values, extremes, gaps, strict=True)
+        Explanation(
+            name,
+            question,
+            found.values[row],
+            extremes[row],
+            chosen.get("signed", False),
+            found.passes,
+            gap=None if found.gaps is None else float(found.gaps[row]),
+            coarse=None if found.coarse is None else found.coarse[row],
+        )
+        for row, question in enumerate(questions)
     ]
     if not measured:
         return explanations

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from models.errors import InvalidRequest
 from models.manifest import ExplainedLayer, Graph, Manifest, MethodName
+from service.core.network import Network
 from service.core.saliency.class_activation import (
     cam,
     eigencam,
@@ -35,6 +36,18 @@ def _pooled_linear(layer: ExplainedLayer | None) -> bool:
     return layer is not None and layer.cam is not None
 
 
+def _always(_: Network) -> bool:
+    return True
+
+
+def _unless_seen(network: Network) -> bool:
+    return network.seen is None
+
+
+def _unless_seen_below_head(network: Network) -> bool:
+    return network.seen is None or network.head is None
+
+
 @dataclass(frozen=True)
 class Method:
     """A saliency method.
@@ -44,12 +57,15 @@ class Method:
         graph: what it runs.
         parameters: the names of those it takes, of `Parameters`' fields.
         fits: whether it can explain a bundle with this explained layer, given its graph.
+        looks: whether it reads the image's values; else its size and what the network has seen
+            of it are enough.
     """
 
     maps: Callable[..., Maps]
     graph: Graph
     parameters: tuple[str, ...] = ()
     fits: Callable[[ExplainedLayer | None], bool] = _any_layer
+    looks: Callable[[Network], bool] = _always
 
 
 METHODS: Mapping[MethodName, Method] = {
@@ -59,13 +75,13 @@ METHODS: Mapping[MethodName, Method] = {
     "integrated_gradients": Method(
         integrated_gradients, Graph.GRADIENT, ("steps", "baseline", "signed")
     ),
-    "gradcam": Method(gradcam, Graph.CAM),
+    "gradcam": Method(gradcam, Graph.CAM, looks=_unless_seen_below_head),
     "gradcam++": Method(gradcam_plus_plus, Graph.CAM),
     "hirescam": Method(hirescam, Graph.CAM),
     "layercam": Method(layercam, Graph.CAM),
     "xgradcam": Method(xgradcam, Graph.CAM),
-    "cam": Method(cam, Graph.FLOAT, ("signed",), _pooled_linear),
-    "eigencam": Method(eigencam, Graph.FLOAT, (), _explained),
+    "cam": Method(cam, Graph.FLOAT, ("signed",), _pooled_linear, _unless_seen),
+    "eigencam": Method(eigencam, Graph.FLOAT, (), _explained, _unless_seen),
     "scorecam": Method(scorecam, Graph.FLOAT, ("channels",), _explained),
     "occlusion": Method(occlusion, Graph.FLOAT, ("window", "stride", "signed")),
     "rise": Method(rise, Graph.FLOAT, ("masks", "seed", "signed")),

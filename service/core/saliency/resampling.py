@@ -29,6 +29,16 @@ def blur(images: npt.NDArray[np.floating], sigma: float) -> Floats:
     return np.asarray(down.synthesis @ frequencies @ across.synthesis.T, dtype=np.float32)
 
 
+def enlarge_and_blur(
+    coarse: npt.NDArray[np.floating], size: tuple[int, ...], sigma: float
+) -> Floats:
+    """`enlarge` [h, w] to [H, W] and `blur` that, in one product along each axis."""
+    down, across = (
+        _blurred_interpolation(old, new, sigma) for old, new in zip(coarse.shape, size, strict=True)
+    )
+    return np.asarray(down @ coarse.astype(np.float32) @ across.T)
+
+
 # Most maps are of one size, and to make these matrices takes longer than to use them.
 @lru_cache(maxsize=16)
 def _interpolation(old: int, new: int) -> Matrix:
@@ -36,6 +46,14 @@ def _interpolation(old: int, new: int) -> Matrix:
     centres = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     distances = np.abs(centres[:, np.newaxis] - np.arange(old))
     return np.maximum(0.0, 1.0 - distances)
+
+
+@lru_cache(maxsize=16)
+def _blurred_interpolation(old: int, new: int, sigma: float) -> Floats:
+    """The matrix [new, old] that interpolates and then blurs."""
+    gaussian = _gaussian(new, sigma, np.dtype(np.float64))
+    product = gaussian.synthesis @ (gaussian.analysis @ _interpolation(old, new))
+    return np.asarray(product, dtype=np.float32)
 
 
 class _Gaussian(NamedTuple):

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.core.network import Floats, Network
-from service.core.saliency.maps import Maps
+from service.core.saliency.maps import Maps, enlarged
 from service.core.saliency.resampling import enlarge
 
 
@@ -38,7 +38,7 @@ def scorecam(network: Network, image: Floats, cotangents: Floats, *, channels: i
     scores = np.concatenate(parts)
     powers = np.exp(scores - scores.max(axis=0))
     coarse = np.tensordot((powers / powers.sum(axis=0)).T, kept, axes=1)
-    return Maps(enlarge(np.maximum(coarse, 0), image.shape[1:]), passes=passes + len(kept))
+    return enlarged(np.maximum(coarse, 0), image, passes=passes + len(kept))
 
 
 def _mask(activations: npt.NDArray[np.float64], size: tuple[int, ...]) -> Floats:

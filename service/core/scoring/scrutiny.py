@@ -85,7 +85,7 @@ def box(
     """
     question = Question(targets.resolve(None, labels, logits))
     (found,) = explain(network, crop.pixels, [question], method, Parameters())
-    evidence = object_box(found.map)
+    evidence = object_box(found.map, found.coarse)
     if evidence is None:
         return None
     return [round(edge, 2) for edge in to_photo(evidence, found.map.shape, crop.box)]

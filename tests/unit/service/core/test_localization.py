@@ -1,6 +1,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from scipy import ndimage
 
 from service.core.localization import object_box, to_photo
@@ -76,6 +77,17 @@ def test_the_box_is_that_of_the_largest_component(seed: int) -> None:
     rng = np.random.default_rng(seed)
     saliency = rng.random((37, 53)) ** rng.integers(1, 40)
     assert object_box(saliency) in possible_boxes(saliency)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_box_of_an_enlarged_map_is_found_from_the_few_numbers(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((7, 9)).astype(np.float32) ** rng.integers(1, 9)
+    large = torch.nn.functional.interpolate(
+        torch.from_numpy(coarse)[None, None], (56, 63), mode="bilinear", align_corners=False
+    )
+    saliency = large[0, 0].numpy()
+    assert object_box(saliency, coarse) in possible_boxes(saliency)
 
 
 def test_a_box_is_carried_over_to_the_photo() -> None:

@@ -1,5 +1,6 @@
 """Oracle: the tiny model's closed forms in float64."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from models.bundle import Bundle
 from models.errors import InvalidRequest, RuntimeFailure
+from models.golden import to_float
+from models.manifest import MethodName
 from service.core.network import Network
 from service.core.ports import Arrays
-from service.core.saliency.explanation import explain
+from service.core.saliency.explanation import Explanation, explain
 from service.core.saliency.parameters import Parameters
 from service.core.targets import Question, Target
 from service.runtime.loading import open_graph
@@ -62,6 +65,28 @@ def test_parameters_reach_the_method(network: Network) -> None:
 def test_a_parameter_that_the_method_does_not_take_is_refused(network: Network) -> None:
     with pytest.raises(InvalidRequest, match="gradient takes no parameter"):
         explain(network, CROP, [Question(RED)], "gradient", Parameters(steps=2))
+
+
+@pytest.mark.parametrize("name", ["gradcam", "cam", "eigencam", "scorecam"])
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_layer_that_was_seen_changes_neither_map_nor_quality(
+    pooled: Any,
+    name: MethodName,
+    measured: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    crop = np.random.default_rng(2).integers(0, 256, (24, 20, 3), dtype=np.uint8)
+    layer = pooled.network.activations(to_float(crop[np.newaxis]))[0]
+
+    def explained(network: Network) -> Explanation:
+        questions = [Question(GREEN)]
+        (found,) = explain(network, crop, questions, name, Parameters(), measured=measured)
+        return found
+
+    found = explained(replace(pooled.network, seen=layer))
+    expected = explained(pooled.network)
+    np.testing.assert_allclose(found.map, expected.map, rtol=1e-5, atol=1e-7)
+    assert found.passes == expected.passes - 1
+    assert found.quality == expected.quality
 
 
 def test_a_map_that_is_not_finite_is_an_error() -> None:
