@@ -81,9 +81,8 @@ def _methods(
 
 
 def _show(found: "Sequence[Faithfulness]") -> None:
-    table = tables.headed(
-        "method", "insertion", "deletion", "difference", "drop", "increase", "passes"
-    )
+    # Seven columns in a terminal of 80 leave six letters for a heading.
+    table = tables.headed("method", "insert", "delete", "score", "drop", "more", "passes")
     table.columns[0].no_wrap = True  # a name is for copying
     for each in found:
         table.add_row(
