@@ -61,7 +61,8 @@ class _Client:
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._free:
             reader, writer = self._free.pop()
-            if not reader.at_eof():  # servers close what has been idle for long
+            # Servers close what has been idle for long.
+            if not (reader.at_eof() or writer.is_closing()):
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(self._host, self._port)
