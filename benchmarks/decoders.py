@@ -26,10 +26,11 @@ import pyvips
 import simplejpeg
 from PIL import Image
 
+from benchmarks import pillow
 from benchmarks.enlarging import enlarge
 from models import bundle
 from models.manifest import Preprocessing
-from models.photo import DEFAULT_LIMITS, Photo, decode
+from models.photo import Photo
 from models.preprocess import MARGIN, crop_box, preprocess
 from models.resizing import resize
 
@@ -61,7 +62,9 @@ def report(name: str, photos: Sequence[bytes], steps: Preprocessing) -> None:
     """Print a row for each decoder; the least of several rounds, taken in turns, counts."""
     ways: dict[str, Callable[[bytes], Pixels]] = {
         "Pillow, as in `models.preprocess`": lambda data: preprocess(data, steps).pixels,
-        "Pillow, resized by Pillow": partial(resized_by_pillow, steps=steps),
+        "Pillow, resized by Pillow": partial(
+            pillow.crop, steps=steps, shorter=ceil(MARGIN * steps.resize)
+        ),
     }
     for library, decoder in DECODERS.items():
         ways[library] = partial(crop, decoder=decoder, steps=steps)
@@ -82,15 +85,6 @@ def report(name: str, photos: Sequence[bytes], steps: Preprocessing) -> None:
             f"| {share:.0%} | {max(gaps)} |",
             flush=True,
         )
-
-
-def resized_by_pillow(data: bytes, steps: Preprocessing) -> Pixels:
-    """As `preprocess`, with Pillow for both halves."""
-    photo = decode(data, DEFAULT_LIMITS, shorter=ceil(MARGIN * steps.resize))
-    height, width = steps.crop
-    box = photo.place(crop_box(photo.size, steps))
-    filtered = Image.Resampling[steps.resampling.name]
-    return np.asarray(photo.image.resize((width, height), filtered, box=box))
 
 
 def crop(data: bytes, decoder: Decoder, steps: Preprocessing) -> Pixels:

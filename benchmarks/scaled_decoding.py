@@ -26,13 +26,12 @@ import numpy.typing as npt
 import PIL
 import timm
 import torch
-from PIL import Image, features
+from PIL import features
 from timm.data.imagenet_info import ImageNetInfo
 
+from benchmarks import pillow
 from benchmarks.enlarging import QUALITY, enlarge
-from models import photo
-from models.photo import DEFAULT_LIMITS
-from models.preprocess import MARGIN, crop_box, preprocess
+from models.preprocess import MARGIN, preprocess
 from training import weights
 from training.backbones import backbone
 
@@ -82,14 +81,6 @@ def main() -> None:
             )
 
 
-def pillows(data: bytes) -> Crop:
-    """Decoded in full and resized, all by Pillow: what the others are held to."""
-    decoded = photo.decode(data, DEFAULT_LIMITS)
-    height, width = LITE0.preprocessing.crop
-    box = decoded.place(crop_box(decoded.size, LITE0.preprocessing))
-    return np.asarray(decoded.image.resize((width, height), Image.Resampling.BICUBIC, box=box))
-
-
 def ours(data: bytes, margin: float | None) -> Crop:
     """The product's crop, with JPEGs decoded down to this margin."""
     return preprocess(data, LITE0.preprocessing, margin=margin).pixels
@@ -97,7 +88,7 @@ def ours(data: bytes, margin: float | None) -> Crop:
 
 PILLOW = "full scale, resized by Pillow"
 WAYS: dict[str, Callable[[bytes], Crop]] = {
-    PILLOW: pillows,
+    PILLOW: partial(pillow.crop, steps=LITE0.preprocessing),
     "full scale": partial(ours, margin=None),
     "margin 1": partial(ours, margin=1),
     f"margin {MARGIN} (used)": partial(ours, margin=MARGIN),
