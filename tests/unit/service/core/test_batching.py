@@ -153,9 +153,13 @@ def test_a_failed_batch_is_run_once_more_in_halves(runner: Doubler, queue: Batch
 
 
 class Small:
-    """A device with the memory for two rows."""
+    """A device with the memory for two rows; what it is given to wait for comes before."""
+
+    def __init__(self, go: Event | None = None) -> None:
+        self._go = go
 
     def run(self, feeds: Arrays, /) -> Arrays:
+        assert self._go is None or self._go.wait(SECONDS)
         if len(feeds["x"]) > 2:
             raise OutOfMemory("too many")
         return {"y": feeds["x"]}
@@ -201,24 +205,23 @@ class Large:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
-        self.go = Event()
+        self.begun = Event()
 
     def run(self, feeds: Arrays, /) -> Arrays:
         self.batches.append(len(feeds["x"]))
-        assert self.go.wait(SECONDS)
+        self.begun.set()
         return {"y": feeds["x"]}
 
 
 def test_a_device_that_runs_out_of_memory_makes_the_batches_of_no_other_smaller() -> None:
-    small, large = Small(), Large()
+    large = Large()
+    small = Small(large.begun)
     queue = BatchQueue([small, large], name="test", max_batch=4, capacity=64)
-    ones = [submit(queue, 1, 1, 1, 1) for _ in range(2)]  # one on each, and one of them fails
-    large.go.set()
-    for answer in ones:
-        answer.result(SECONDS)
     for _ in range(4):
-        twos = [submit(queue, 2, 2, 2, 2) for _ in range(8)]
-        for answer in twos:
+        # The small one waits for the large one: each gets some, and what the small one has fails.
+        large.begun.clear()
+        answers = [submit(queue, 2, 2, 2, 2) for _ in range(8)]
+        for answer in answers:
             answer.result(SECONDS)
     queue.close()
     assert set(large.batches) == {4}
