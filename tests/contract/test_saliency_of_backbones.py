@@ -193,15 +193,17 @@ def test_mean_gradients_are_as_near_the_exact_ones_as_pytorchs(
     method: Callable[..., Maps],
     oracle: Callable[[Instrumented, Floats, int], Doubles],
 ) -> None:
-    ratios, parallel = [], []
+    ours, pytorchs, parallel = [], [], []
     for seed in range(IMAGES):
         problem, target = model.problem(seed)
         image, cotangent = problem.image[0].numpy(), problem.cotangent.numpy()
         found = method(model.network, image, cotangent).values[0].astype(np.float64)
         theirs, exact = (oracle(each, image, target) for each in (model.module, model.exactly))
-        ratios.append(error(found, exact) / error(theirs, exact))
+        ours.append(np.abs(found - exact))
+        pytorchs.append(np.abs(theirs - exact))
         parallel.append(as_parallel(found, theirs, exact))
-    # A rectifier that falls the other way in one of them moves a whole map, a hundred times
-    # as far as rounding does: a single image says nothing.
-    assert np.median(ratios) <= 2
+    # A rectifier that falls the other way moves a whole map a thousand times as far as rounding
+    # does, in either of them, and on most lines from grey one falls: a single image says nothing,
+    # nor does the ratio of two maps of which only one was moved.
+    assert np.median(ours) <= 2 * np.median(pytorchs)
     assert sum(parallel) > IMAGES / 2
