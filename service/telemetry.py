@@ -1,7 +1,7 @@
 """The service's metrics, on a registry that is passed in; docs/metrics.md lists them."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -38,11 +38,32 @@ _REASONS = {
 """Why a request is turned away that may be answered later, by its outcome."""
 
 
+# The library takes longer to find what is counted for some labels than to count.
+
+
+def _counter(
+    registry: CollectorRegistry, name: str, documentation: str, labels: Sequence[str]
+) -> Callable[..., Counter]:
+    """A counter, to be called with its labels' values."""
+    return cache(Counter(name, documentation, labels, registry=registry).labels)
+
+
+def _histogram(
+    registry: CollectorRegistry,
+    name: str,
+    documentation: str,
+    labels: Sequence[str],
+    buckets: Sequence[float],
+) -> Callable[..., Histogram]:
+    """A histogram, to be called with its labels' values."""
+    return cache(Histogram(name, documentation, labels, registry=registry, buckets=buckets).labels)
+
+
 class _Traffic:
     """Requests, and the way of their images."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        counter = partial(Counter, registry=registry)
+        counter = partial(_counter, registry)
         self.requests = counter(
             "seewhy_requests_total",
             "Answered requests; the outcome is ok, or the name of the error.",
@@ -58,13 +79,13 @@ class _Traffic:
             "Images that failed alone, in a request that was answered.",
             ["route", "error"],
         )
-        self.stages = Histogram(
+        self.stages = _histogram(
+            registry,
             "seewhy_stage_seconds",
             "Time by stage: of each image read, decode, queue, inference, postprocess, explain, "
             "search, robustness; of each request total.",
             ["route", "stage"],
-            buckets=_SECONDS,
-            registry=registry,
+            _SECONDS,
         )
         self.decoded = counter(
             "seewhy_decoded_images_total", "Images that were decoded, by format.", ["format"]
@@ -75,8 +96,8 @@ class _Answers:
     """What was said of images."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        counter = partial(Counter, registry=registry)
-        histogram = partial(Histogram, registry=registry)
+        counter = partial(_counter, registry)
+        histogram = partial(_histogram, registry)
         self.predictions = counter(
             "seewhy_predictions_total",
             "Answers of /classify, by the most probable class.",
@@ -118,27 +139,28 @@ class _Batches:
     """What the graphs ran."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        histogram = partial(Histogram, registry=registry)
+        histogram = partial(_histogram, registry)
         self.rows = histogram(
             "seewhy_batch_rows", "Rows of each batch that was run.", ["graph"], buckets=_ROWS
         )
         self.seconds = histogram(
             "seewhy_batch_seconds", "Time that each batch was run.", ["graph"], buckets=_SECONDS
         )
-        self.limit = Gauge(
+        limit = Gauge(
             "seewhy_batch_limit_rows",
             "Most rows run at once now; less than planned after the device ran out of memory.",
             ["graph"],
             registry=registry,
         )
-        self.out_of_memory = Counter(
+        self.limit = cache(limit.labels)
+        self.out_of_memory = _counter(
+            registry,
             "seewhy_out_of_memory_total",
             "Batches for which the device had not got the memory.",
             ["graph"],
-            registry=registry,
         )
         for graph in Graph:  # zero is worth telling
-            self.out_of_memory.labels(graph.value)
+            self.out_of_memory(graph.value)
 
 
 class _Models:
@@ -150,11 +172,11 @@ class _Models:
             "The process's memory beyond which idle models are given up; 0 without a limit.",
             registry=registry,
         )
-        self.given_up = Counter(
+        self.given_up = _counter(
+            registry,
             "seewhy_models_given_up_total",
             "Idle models that were given up because of the memory limit.",
             ["model"],
-            registry=registry,
         )
         self.load_failures = Counter(
             "seewhy_bundle_load_failures_total",
@@ -177,56 +199,54 @@ class Metrics:
 
     def request(self, route: str, model: str, outcome: str, seconds: float) -> None:
         """A request was answered."""
-        self._traffic.requests.labels(route, model, outcome).inc()
-        self._traffic.stages.labels(route, "total").observe(seconds)
+        self._traffic.requests(route, model, outcome).inc()
+        self._traffic.stages(route, "total").observe(seconds)
         if reason := _REASONS.get(outcome):
-            self._traffic.rejected.labels(route, reason).inc()
+            self._traffic.rejected(route, reason).inc()
 
     def failed_image(self, route: str, error: str) -> None:
         """One of several images has an error in its place."""
-        self._traffic.failed_images.labels(route, error).inc()
+        self._traffic.failed_images(route, error).inc()
 
     def stage(self, route: str, stage: str, seconds: float) -> None:
         """A stage of an image is over."""
-        self._traffic.stages.labels(route, stage).observe(seconds)
+        self._traffic.stages(route, stage).observe(seconds)
 
     def decoded(self, form: str) -> None:
         """An image was decoded."""
-        self._traffic.decoded.labels(form.lower()).inc()
+        self._traffic.decoded(form.lower()).inc()
 
     def answered(self, model: str, best: Prediction, assessment: Assessment | None) -> None:
         """An image was classified; `assessment` is None where the bundle is not calibrated."""
-        self._answers.predictions.labels(model, best.label).inc()
-        self._answers.confidence.labels(model).observe(best.probability)
+        self._answers.predictions(model, best.label).inc()
+        self._answers.confidence(model).observe(best.probability)
         if assessment is None:
             return
         if assessment.novelty is not None:
-            self._answers.novelty.labels(model).observe(
-                assessment.novelty.nearest_neighbour.percentile
-            )
+            self._answers.novelty(model).observe(assessment.novelty.nearest_neighbour.percentile)
         if assessment.decision is not None:
-            self._answers.decisions.labels(model, assessment.decision.verdict.value).inc()
+            self._answers.decisions(model, assessment.decision.verdict.value).inc()
 
     def explained(self, model: str, method: str) -> None:
         """An image was explained."""
-        self._answers.explanations.labels(model, method).inc()
+        self._answers.explanations(model, method).inc()
 
     def verdict(self, model: str, verdict: Verdict) -> None:
         """An image's robustness was checked."""
-        self._answers.verdicts.labels(model, verdict.value).inc()
+        self._answers.verdicts(model, verdict.value).inc()
 
     def feedback(self, model: str, *, right: bool) -> None:
         """The label of an image was given."""
-        self._answers.feedback.labels(model, "right" if right else "wrong").inc()
+        self._answers.feedback(model, "right" if right else "wrong").inc()
 
     def batch(self, graph: Graph, report: BatchReport) -> None:
         """A batch was run, or did not fit into the device's memory."""
-        self._batches.limit.labels(graph.value).set(report.limit)
+        self._batches.limit(graph.value).set(report.limit)
         if report.out_of_memory:
-            self._batches.out_of_memory.labels(graph.value).inc()
+            self._batches.out_of_memory(graph.value).inc()
             return
-        self._batches.rows.labels(graph.value).observe(report.rows)
-        self._batches.seconds.labels(graph.value).observe(report.seconds)
+        self._batches.rows(graph.value).observe(report.rows)
+        self._batches.seconds(graph.value).observe(report.seconds)
 
     def memory_limit(self, limit: int) -> None:
         """Idle models are given up beyond so many bytes."""
@@ -234,7 +254,7 @@ class Metrics:
 
     def given_up(self, model: str) -> None:
         """An idle model was given up because of the memory limit."""
-        self._models.given_up.labels(model).inc()
+        self._models.given_up(model).inc()
 
     def load_failed(self) -> None:
         """A bundle could not be loaded."""
