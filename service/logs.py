@@ -45,6 +45,9 @@ def formatter(chosen: LogFormat, stream: TextIO) -> logging.Formatter:
 
 def configure(chosen: LogFormat) -> None:
     """Have everything from INFO on written to stderr."""
+    # Of where a record comes from no line tells anything, and to find out takes longest.
+    logging._srcfile = None  # noqa: SLF001  # as Python's logging HOWTO has it, "Optimization"
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(chosen, sys.stderr))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

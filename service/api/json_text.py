@@ -20,15 +20,20 @@ def encode(content: Any) -> bytes:
         ValueError: another part is no JSON.
     """
     texts: list[bytes | bytearray] = []
-    # No string of a client can be taken for what nobody can guess.
-    place = secrets.token_hex()
+    place = ""
 
     def put_aside(part: Any) -> str:
         if not isinstance(part, JsonText):
             raise TypeError(f"{type(part).__name__} is no JSON")
+        nonlocal place
+        # No string of a client can be taken for what nobody can guess.
+        place = place or secrets.token_hex()
         texts.append(part.text)
         return place
 
-    first, *others = to_json(content, fallback=put_aside).split(f'"{place}"'.encode())
+    written = to_json(content, fallback=put_aside)
+    if not texts:
+        return written
+    first, *others = written.split(f'"{place}"'.encode())
     pairs = zip(texts, others, strict=True)
     return b"".join([first, *(piece for pair in pairs for piece in pair)])

@@ -69,7 +69,8 @@ def ranked(probabilities: npt.NDArray[np.float64], labels: Sequence[str]) -> Ite
     """
     front = min(_FRONT, len(probabilities))
     for start, count in ((0, front), (front, len(probabilities))):
-        few = np.flatnonzero(probabilities >= np.partition(probabilities, -count)[-count])
-        best = few[np.argsort(-probabilities[few], kind="stable")][start:count]
+        least = np.partition(probabilities, -count)[-count]
+        (few,) = (probabilities >= least).nonzero()
+        best = few[(-probabilities[few]).argsort(kind="stable")][start:count]
         for index in best.tolist():
             yield Prediction(labels[index], index, float(probabilities[index]))
