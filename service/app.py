@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import chain
 
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
@@ -94,8 +95,7 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
     app.add_middleware(Observation, metrics=metrics)
     app.add_middleware(HeadAsGet)
     problems.install(app, settings.repository)
-    guards = [Depends(keys.guard(settings.api_keys))] if settings.api_keys else []
-    for router in (
+    routers = (
         classify.router,
         explain.router,
         robustness.router,
@@ -104,8 +104,14 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
         feedback.router,
         jobs.router,
         models.router,
-    ):
-        app.include_router(router, dependencies=guards)
+    )
+    if settings.api_keys:
+        guard = Depends(keys.guard(settings.api_keys))
+        for router in routers:
+            app.include_router(router, dependencies=[guard])
+    else:
+        # As the application's own, and its first, they are found at once; see `DirectRoute`.
+        app.router.routes[:0] = chain.from_iterable(router.routes for router in routers)
     app.include_router(health.router)
     app.include_router(web.router)
     if settings.admin_key:

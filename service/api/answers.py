@@ -8,44 +8,42 @@ from typing import Any
 from fastapi import Request
 
 from models.errors import ImageError
-from service.api import parts, problems
+from service.api import exchange, parts, problems
 from service.api.connection import while_connected
+from service.api.requests import ImageRequest
 from service.api.uploads import Upload
-from service.core.serving import ServedModel
 
 Answer = dict[str, Any]
 AnswerOne = Callable[[str, bytes], Awaitable[Answer]]
 
 
-async def answer(
-    request: Request, model: ServedModel, upload: Upload, answer_one: AnswerOne
-) -> Answer:
+async def answer(request: Request, asked: ImageRequest[Any], answer_one: AnswerOne) -> Answer:
     """Answer for one image, or for several in order, unless the client goes away.
 
     One bad image of several fails alone, in its place.
 
     Args:
-        request: the request, read by `requests.read_request`.
-        model: the model that answers.
-        upload: the images.
+        request: the request.
+        asked: what it asks for.
         answer_one: the answer for one image, given its id and its encoded bytes.
 
     Raises:
         SeeWhyError: from `answer_one`; of several images, the first that is no `ImageError`.
         ClientDisconnect: the client has gone.
     """
-    manifest, request_id = model.bundle.manifest, request.state.request_id
+    manifest, request_id = asked.model.bundle.manifest, exchange.of(request).request_id
     head = {
         "request_id": request_id,
         "model": {"name": manifest.name, "version": manifest.version},
     }
-    async with while_connected(request, request.state.demand):
-        return {**head, **await _outcome(request, upload, answer_one)}
+    async with while_connected(request, asked.demand):
+        return {**head, **await _outcome(request, asked.upload, answer_one)}
 
 
 async def _outcome(request: Request, upload: Upload, answer_one: AnswerOne) -> Answer:
     """One image's answer, or those of several as `results`."""
-    ids = [f"{request.state.request_id}/{position}" for position in range(len(upload.images))]
+    request_id = exchange.of(request).request_id
+    ids = [f"{request_id}/{position}" for position in range(len(upload.images))]
 
     async def answer_at(position: int) -> Answer:
         return await answer_one(ids[position], upload.image(position))
@@ -63,22 +61,24 @@ async def _outcome(request: Request, upload: Upload, answer_one: AnswerOne) -> A
 
 def timings(request: Request, stages: Mapping[str, float]) -> dict[str, float]:
     """Report one image's stages, in seconds, to the metrics; return milliseconds and `total`."""
-    metrics = parts.of(request).metrics
+    metrics, known, route = parts.of(request).metrics, exchange.of(request), _route(request)
     for stage, seconds in stages.items():
-        metrics.stage(request.scope["route"].path, stage, seconds)
-        spent = request.state.stages
-        spent[stage] = spent.get(stage, 0.0) + seconds
-    total = time.perf_counter() - request.state.started
+        metrics.stage(route, stage, seconds)
+        known.stages[stage] = known.stages.get(stage, 0.0) + seconds
+    total = time.perf_counter() - known.started
     return {stage: round(1000 * s, 3) for stage, s in {**stages, "total": total}.items()}
+
+
+def _route(request: Request) -> str:
+    return str(request.scope["route"].path)
 
 
 def _in_place(request: Request, outcome: Answer | BaseException, image_id: str) -> Answer:
     if isinstance(outcome, ImageError):
-        route, error = request.scope["route"].path, type(outcome).__name__
-        parts.of(request).metrics.failed_image(route, error)
+        parts.of(request).metrics.failed_image(_route(request), type(outcome).__name__)
         return {
             "image_id": image_id,
-            "error": problems.describe(outcome, request.state.request_id),
+            "error": problems.describe(outcome, exchange.of(request).request_id),
         }
     if isinstance(outcome, BaseException):
         raise outcome

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.api import examining, explaining, parts
 from service.api.answers import answer, timings
+from service.api.direct import DirectRoute
 from service.api.documentation import PROBLEMS, image_request
 from service.api.examining import Examiner
 from service.api.explaining import Explainer
@@ -23,7 +24,7 @@ from service.core.saliency.parameters import Parameters
 from service.core.trust import Asked, Assessment, Place
 from service.predictions.store import Answered
 
-router = APIRouter(tags=["images"])
+router = APIRouter(tags=["images"], route_class=DirectRoute)
 
 
 @router.post(
@@ -98,7 +99,7 @@ async def _respond(
         return {"image_id": image_id, **found, **explanation, "timings_ms": stated}
 
     with service.admission.hold(len(asked.upload.images), asked.demand) as classified:
-        content = await answer(request, model, asked.upload, classify_one)
+        content = await answer(request, asked, classify_one)
     return Response(encode(content), media_type="application/json")
 
 

@@ -8,6 +8,7 @@ from models.errors import InvalidRequest
 from service.api import explaining, parts, presentation
 from service.api.answers import answer, timings
 from service.api.connection import while_connected
+from service.api.direct import DirectRoute
 from service.api.documentation import PROBLEMS, image_request
 from service.api.explaining import Explainer
 from service.api.json_text import encode
@@ -24,7 +25,7 @@ from service.core.classification import softmax
 from service.core.heatmap import Style
 from service.core.saliency.explanation import Explanation as Explained
 
-router = APIRouter(tags=["images"])
+router = APIRouter(tags=["images"], route_class=DirectRoute)
 
 JSON = "application/json"
 PNG = "image/png"
@@ -73,7 +74,7 @@ async def _numbers(
             "timings_ms": timings(request, stages),
         }
 
-    content = await answer(request, model, asked.upload, explain_one)
+    content = await answer(request, asked, explain_one)
     return Response(encode(content), media_type=JSON)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from models.errors import NotReady, Unsupported
-from service.api import bodies, parts
+from service.api import bodies, exchange, parts
 from service.api.documentation import PROBLEMS
 from service.api.schemas.feedback import Feedback, LiveAccuracies, Noted
 from service.core.targets import named
@@ -40,7 +40,7 @@ async def note(request: Request) -> dict[str, Any]:
     await asyncio.wrap_future(log.ask(lambda store: store.label(feedback.image_id, label)))
     right = found.predicted == label
     service.metrics.feedback(found.model, right=right)
-    request.state.model = found.model
+    exchange.of(request).model = found.model
     return {
         "image_id": feedback.image_id,
         "model": {"name": found.model, "version": found.version},

@@ -2,21 +2,20 @@
 
 import logging
 import re
+import secrets
 import time
-from contextlib import ExitStack
 from urllib.parse import quote
-from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api import problems
+from service.api.exchange import Exchange
 from service.logs import FIELDS
 from service.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
 
-REQUEST_ID = "X-Request-ID"
+_REQUEST_ID = b"x-request-id"
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # W3C Trace Context, section 3.2; version ff and ids of zeros alone are invalid.
@@ -38,19 +37,8 @@ class Observation:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex
-        state = scope.setdefault("state", {})
-        at_end = ExitStack()  # what the request uses, to be given back
-        state.update(
-            request_id=request_id,
-            started=started,
-            model="",
-            outcome="ok",
-            stages={},
-            at_end=at_end,
-        )
+        known = Exchange(_given_id(scope) or secrets.token_hex(16))
+        known.put(scope)
         answering, status = False, problems.CLIENT_CLOSED_REQUEST
 
         async def send_with_id(message: Message) -> None:
@@ -58,44 +46,56 @@ class Observation:
             if message["type"] == "http.response.start":
                 answering, status = True, message["status"]
                 # A client who does not read its answer is not to keep a model from being closed.
-                at_end.close()
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                known.at_end.close()
+                named = (_REQUEST_ID, known.request_id.encode())
+                message = {**message, "headers": [*message.get("headers", ()), named]}
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
         except Exception:
-            state["outcome"] = "InternalError"
-            logger.exception("request %s failed", request_id)
+            known.outcome = "InternalError"
+            logger.exception("request %s failed", known.request_id)
             if answering:
                 raise
             detail = "an unexpected error, which the log tells of"
-            problem = problems.describe_status(_INTERNAL, detail, request_id)
+            problem = problems.describe_status(_INTERNAL, detail, known.request_id)
             await problems.respond(problem)(scope, receive, send_with_id)
         finally:
-            at_end.close()
+            known.at_end.close()
             route = getattr(scope.get("route"), "path", "unknown")
-            seconds = time.perf_counter() - started
-            self._metrics.request(route, state["model"], state["outcome"], seconds)
-            _log(scope, status, seconds)
+            seconds = time.perf_counter() - known.started
+            self._metrics.request(route, known.model, known.outcome, seconds)
+            _log(scope, known, status, seconds)
 
 
-def _log(scope: Scope, status: int, seconds: float) -> None:
+def _given_id(scope: Scope) -> str:
+    """The client's own id for a request; empty where there is none, or none that is sane."""
+    given = _header(scope, _REQUEST_ID)
+    return given if _SANE_ID.fullmatch(given) else ""
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """A header, the first of its name; empty without. Starlette's way costs an exception."""
+    return next((value for key, value in scope["headers"] if key == name), b"").decode("latin-1")
+
+
+def _log(scope: Scope, known: Exchange, status: int, seconds: float) -> None:
     """One line for a request that is over."""
     # Quoted again, for a line break in a path would forge a line.
-    method, path, state = scope["method"], quote(scope["path"]), scope["state"]
-    message = f"{method} {path} {status} {state['outcome']} {1000 * seconds:.1f} ms"
+    method, path = scope["method"], quote(scope["path"])
+    message = f"{method} {path} {status} {known.outcome} {1000 * seconds:.1f} ms"
     fields = {
-        "request_id": state["request_id"],
+        "request_id": known.request_id,
         "method": method,
         "path": path,
         "status": status,
-        "outcome": state["outcome"],
-        "model": state["model"],
+        "outcome": known.outcome,
+        "model": known.model,
         "total_ms": round(1000 * seconds, 3),
-        "stages_ms": {name: round(1000 * spent, 3) for name, spent in state["stages"].items()},
+        "stages_ms": {name: round(1000 * spent, 3) for name, spent in known.stages.items()},
     }
-    parent = Headers(scope=scope).get("traceparent", "")
+    parent = _header(scope, b"traceparent")
     if _TRACEPARENT.fullmatch(parent):
         fields["traceparent"] = parent
     logger.info("%s", message, extra={FIELDS: fields})

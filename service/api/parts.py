@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from models.photo import Limits
+from service.api import exchange
 from service.api.schemas.images import Options
 from service.api.uploads import UploadLimits
 from service.core.admission import Backlog
@@ -70,6 +71,7 @@ async def model_for(request: Request, options: Options) -> ServedModel:
         await asyncio.to_thread(catalogue.expect, options.model, options.version)
         loading = of(request).loaders.submit(catalogue.load, options.model, options.version)
         await asyncio.wrap_future(loading)
-    request.state.at_end.callback(model.release)
-    request.state.model = model.bundle.manifest.name
+    known = exchange.of(request)
+    known.at_end.callback(model.release)
+    known.model = model.bundle.manifest.name
     return model

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from models import errors
 from models.errors import SeeWhyError, Unavailable
+from service.api import exchange
 
 logger = logging.getLogger(__name__)
 
@@ -117,12 +118,13 @@ def first_problem(problems: list[Any]) -> str:
 
 async def _ours(repository: Path, request: Request, error: Exception) -> Response:
     assert isinstance(error, SeeWhyError)  # noqa: S101  # as registered
-    request.state.outcome = type(error).__name__
-    problem = describe(error, request.state.request_id)
+    known = exchange.of(request)
+    known.outcome = type(error).__name__
+    problem = describe(error, known.request_id)
     problem["detail"] = public(problem["detail"], repository)
     if problem["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
         # What we raised says all by itself; what a vendor raised needs its trace.
-        logger.error("request %s: %s", request.state.request_id, error, exc_info=error.__cause__)
+        logger.error("request %s: %s", known.request_id, error, exc_info=error.__cause__)
     if isinstance(error, Unavailable):
         return respond(problem, {"Retry-After": str(max(1, math.ceil(error.retry_after)))})
     if isinstance(error, errors.Unauthorized):
@@ -138,12 +140,13 @@ async def _invalid(repository: Path, request: Request, error: Exception) -> Resp
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # as registered
-    request.state.outcome = HTTPStatus(error.status_code).phrase
+    known = exchange.of(request)
+    known.outcome = HTTPStatus(error.status_code).phrase
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    problem = describe_status(error.status_code, detail, request.state.request_id)
+    problem = describe_status(error.status_code, detail, known.request_id)
     return respond(problem, error.headers)
 
 
 async def _disconnected(request: Request, _: Exception) -> Response:
-    request.state.outcome = "ClientDisconnect"
+    exchange.of(request).outcome = "ClientDisconnect"
     return Response(status_code=CLIENT_CLOSED_REQUEST)

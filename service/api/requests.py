@@ -7,7 +7,7 @@ from typing import Generic
 
 from fastapi import Request
 
-from service.api import parts, uploads
+from service.api import bodies, exchange, parts, uploads
 from service.api.schemas.images import Options
 from service.api.uploads import Asked, Upload
 from service.core.demand import Demand
@@ -21,7 +21,7 @@ _PASSES = 200
 class ImageRequest(Generic[Asked]):
     """The images, the options, the model that is to answer, and how long reading took.
 
-    `demand` is how urgent the answer is; `request.state.demand` too.
+    `demand` is how urgent the answer is.
     """
 
     upload: Upload
@@ -45,7 +45,7 @@ async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Aske
     """
     started = time.perf_counter()
     service = parts.of(request)
-    if uploads.is_one_image(request.headers):
+    if uploads.is_one_image(bodies.media_type(request.headers)):
         # All options are in the query: what cannot be answered in time is not even read.
         options = uploads.options_of(kind, request.query_params, {})
         demand = _demand(request, options, 1)
@@ -57,7 +57,6 @@ async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Aske
         options = uploads.options_of(kind, request.query_params, upload.options)
         demand = _demand(request, options, len(upload.images))
     seconds = time.perf_counter() - started
-    request.state.demand = demand
     model = await parts.model_for(request, options)
     return ImageRequest(upload, options, model, seconds, demand)
 
@@ -74,4 +73,4 @@ def patience(options: Options, images: int, timeout_ms: int) -> float:
 
 def _demand(request: Request, options: Options, images: int) -> Demand:
     seconds = patience(options, images, parts.of(request).timeout_ms)
-    return Demand(options.priority, request.state.started + seconds)
+    return Demand(options.priority, exchange.of(request).started + seconds)

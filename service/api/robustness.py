@@ -11,6 +11,7 @@ from models.errors import InvalidRequest
 from service.api import examining, parts
 from service.api.answers import answer, timings
 from service.api.connection import while_connected
+from service.api.direct import DirectRoute
 from service.api.documentation import PROBLEMS, image_request
 from service.api.examining import Examiner
 from service.api.negotiation import prefers
@@ -21,7 +22,7 @@ from service.core.classification import predict
 from service.core.robustness.examination import Examination
 from service.core.robustness.picture import Comparison
 
-router = APIRouter(tags=["images"])
+router = APIRouter(tags=["images"], route_class=DirectRoute)
 
 JSON = "application/json"
 PNG = "image/png"
@@ -76,7 +77,7 @@ async def _numbers(
             "timings_ms": timings(request, stages),
         }  # fmt: skip
 
-    content = await answer(request, model, asked.upload, examine_one)
+    content = await answer(request, asked, examine_one)
     return Response(json.dumps(content, ensure_ascii=False), media_type=JSON)
 
 

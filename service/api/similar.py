@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from models.errors import InvalidRequest, Unsupported
 from service.api import parts
 from service.api.answers import answer, timings
+from service.api.direct import DirectRoute
 from service.api.documentation import PROBLEMS, image_request
 from service.api.negotiation import prefers
 from service.api.pipeline import Seen, see
@@ -28,7 +29,7 @@ from service.api.schemas.similar import (
 from service.core import retrieval
 from service.core.serving import ServedModel
 
-router = APIRouter(tags=["images"])
+router = APIRouter(tags=["images"], route_class=DirectRoute)
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
@@ -73,7 +74,7 @@ async def embed(request: Request) -> Response:
         }
 
     with service.admission.hold(count, asked.demand) as embedded:
-        content = await answer(request, asked.model, asked.upload, embed_one)
+        content = await answer(request, asked, embed_one)
     return Response(json.dumps(content), media_type=JSON)
 
 
@@ -109,7 +110,7 @@ async def similar(request: Request) -> Response:
         }
 
     with service.admission.hold(len(asked.upload.images), asked.demand) as embedded:
-        content = await answer(request, model, asked.upload, similar_one)
+        content = await answer(request, asked, similar_one)
     return Response(json.dumps(content, ensure_ascii=False), media_type=JSON)
 
 

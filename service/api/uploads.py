@@ -61,9 +61,8 @@ class Upload:
         return found
 
 
-def is_one_image(headers: Headers) -> bool:
-    """Whether the body is an image as it is, and so has no options in it."""
-    media_type = bodies.media_type(headers)
+def is_one_image(media_type: str) -> bool:
+    """Whether a body of this type is an image as it is, and so has no options in it."""
     return media_type in ("", "application/octet-stream") or media_type.startswith("image/")
 
 
@@ -118,7 +117,7 @@ async def read(request: Request, limits: UploadLimits, seconds: float) -> Upload
     body = await bodies.read(request, limits.max_bytes, ImageTooLarge, seconds)
     if not body:
         raise EmptyImage("there are no bytes: send an image")
-    if is_one_image(request.headers):
+    if is_one_image(media_type):
         return Upload((body,))
     if media_type == "multipart/form-data":
         upload = await asyncio.to_thread(_from_multipart, request.headers, body, limits.max_bytes)
