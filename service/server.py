@@ -37,7 +37,6 @@ def serve(settings: Settings) -> None:
         lifespan="off",
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # who asked is not looked at
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     with (
