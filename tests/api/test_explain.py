@@ -284,6 +284,7 @@ def test_integrated_gradients_say_where_they_do_not_add_up(
         ("method=smoothgrad&samples=true", "samples"),
         ("method=smoothgrad&sigma=nan", "sigma"),
         ("method=rise&masks=100000", "masks"),
+        ("method=rise&masks=1", "masks"),
         ("method=integrated_gradients&baseline=pink", "baseline"),
         ("method=gradcam&samples=4", "gradcam takes no parameter 'samples'"),
         ("method=occlusion&window=33", "larger than the crop"),

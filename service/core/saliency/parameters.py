@@ -35,7 +35,7 @@ class Parameters(BaseModel):
     stride: Annotated[int, Field(ge=1, le=1024), NotTruth] = Field(
         16, description="occlusion: from one window to the next, in pixels; a pass each window."
     )
-    masks: Annotated[int, Field(ge=1, le=8192), NotTruth] = Field(
+    masks: Annotated[int, Field(ge=2, le=8192), NotTruth] = Field(
         1000, description="rise: random masks, a pass each."
     )
     seed: Annotated[int, Field(ge=0, lt=2**32), NotTruth] = Field(

@@ -23,17 +23,19 @@ def rise(
 ) -> Maps:
     """The mean of random masks, each counted by the probability of the image seen through it.
 
-    Petsiuk et al. 2018, "RISE", sections 3.1 and 3.2, with its masks of 7 x 7 cells. What is
-    explained is `cotangent . softmax(logits)`. `float.onnx` runs once for each mask, for all
-    maps together.
+    Petsiuk et al. 2018, "RISE", sections 3.1 and 3.2, with its masks of 7 x 7 cells, but each
+    counts by what its probability exceeds the mean of all by. In equation 6 as it stands, a pixel
+    that does not matter has that mean, and more where more masks happen to leave it open; so
+    it has zero. What is explained is `cotangent . softmax(logits)`. `float.onnx` runs once for
+    each mask, for all maps together.
 
     Args:
         network: see the package.
         image: see the package.
         cotangents: see the package.
-        masks: how many.
+        masks: how many, at least two.
         seed: of the masks; all maps see the same ones.
-        signed: keeps what lowers a contrast, else the map is rectified.
+        signed: keeps what lowers the probability, or a contrast; else the map is rectified.
 
     Raises:
         Unsupported: the bundle has no such graph.
@@ -42,13 +44,17 @@ def rise(
     """
     size = image.shape[1:]
     cells, shifts = drawn(masks, size, seed)
-    total = np.zeros((len(cotangents), *size))
+    total, opened = np.zeros((len(cotangents), *size)), np.zeros(size)
+    counts = np.empty((masks, len(cotangents)))
     for first in range(0, masks, network.batch):
         some = slice(first, first + network.batch)
         seen = windows(cells[some], shifts[some], size)
-        probabilities = softmax(network.logits(image * seen[:, np.newaxis]))
-        total += np.tensordot(cotangents @ probabilities.T, seen, axes=1)
-    values = total / (masks * OPEN)
+        counts[some] = softmax(network.logits(image * seen[:, np.newaxis])) @ cotangents.T
+        # Less the first one's, which changes no map: where all are equal, it is zero to the bit.
+        total += np.tensordot((counts[some] - counts[0]).T, seen, axes=1)
+        opened += seen.sum(axis=0)
+    mean = (counts - counts[0]).mean(axis=0)
+    values = (total - mean[:, np.newaxis, np.newaxis] * opened) / (masks * OPEN)
     if not signed:
         values = np.maximum(values, 0)
     return Maps(values.astype(np.float32), passes=masks)
