@@ -10,6 +10,7 @@ SeeWhyError
 │   └── ImageTooLarge          more bytes or more pixels than allowed
 ├── InvalidRequest             the request is malformed, or a parameter is out of its range
 │   ├── UnknownClass           a target names no class of the model
+│   ├── SameClass              a target is what it is held against, or the image's answer already
 │   ├── UploadTooLarge         a file for a job, or a body without images, is too long
 │   └── Unsupported            the bundle has not got what the request needs
 ├── DataError                  images given as a folder, table or shards cannot be used
@@ -73,6 +74,10 @@ class InvalidRequest(SeeWhyError):
 
 class UnknownClass(InvalidRequest):
     """A target names no class of the model."""
+
+
+class SameClass(InvalidRequest):
+    """A target is the class that it is held against, or an image's answer already."""
 
 
 class UploadTooLarge(InvalidRequest):

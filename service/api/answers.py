@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import Request
 
-from models.errors import ImageError
+from models.errors import ImageError, SameClass
 from service.api import exchange, parts, problems
 from service.api.connection import while_connected
 from service.api.requests import ImageRequest
@@ -20,7 +20,8 @@ AnswerOne = Callable[[str, bytes], Awaitable[Answer]]
 async def answer(request: Request, asked: ImageRequest[Any], answer_one: AnswerOne) -> Answer:
     """Answer for one image, or for several in order, unless the client goes away.
 
-    One bad image of several fails alone, in its place.
+    One bad image of several fails alone, in its place, and so does one whose answer is the very
+    class that is asked about otherwise: before the answers are there, nobody can know.
 
     Args:
         request: the request.
@@ -28,7 +29,7 @@ async def answer(request: Request, asked: ImageRequest[Any], answer_one: AnswerO
         answer_one: the answer for one image, given its id and its encoded bytes.
 
     Raises:
-        SeeWhyError: from `answer_one`; of several images, the first that is no `ImageError`.
+        SeeWhyError: from `answer_one`; of several images, the first that does not fail alone.
         ClientDisconnect: the client has gone.
     """
     manifest, request_id = asked.model.bundle.manifest, exchange.of(request).request_id
@@ -74,7 +75,7 @@ def _route(request: Request) -> str:
 
 
 def _in_place(request: Request, outcome: Answer | BaseException, image_id: str) -> Answer:
-    if isinstance(outcome, ImageError):
+    if isinstance(outcome, ImageError | SameClass):
         parts.of(request).metrics.failed_image(_route(request), type(outcome).__name__)
         return {
             "image_id": image_id,

@@ -85,6 +85,7 @@ class Explainer:
 
         Raises:
             InvalidRequest: a parameter does not fit the crop.
+            SameClass: a class is held against itself.
             UnknownClass: a target names no class, or more than one.
             Unsupported: the bundle has not got a graph that the method needs.
             Unavailable: there is too much to do, it is too late, or a graph is being loaded.

@@ -35,6 +35,7 @@ STATUS: Mapping[type[SeeWhyError], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnknownClass: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.SameClass: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Unsupported: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.DataError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.OutputError: HTTPStatus.INTERNAL_SERVER_ERROR,

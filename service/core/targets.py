@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import UnknownClass
+from models.errors import SameClass, UnknownClass
 from service.core.classification import softmax
 
 TOP = "top1"
@@ -24,10 +24,19 @@ class Target:
 
 @dataclass(frozen=True)
 class Question:
-    """Why this class; or, with `against`, why this class and not that one."""
+    """Why this class; or, with `against`, why this class and not that one.
+
+    Raises:
+        SameClass: a class is held against itself.
+    """
 
     target: Target
     against: Target | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would cost passes to find nothing, or a map that explains nothing."""
+        if self.target == self.against:
+            raise SameClass(f"target and against are the same class, {self.target.label!r}")
 
     def cotangent(self, classes: int) -> npt.NDArray[np.float32]:
         """The row [K] whose product with the logits is the score in question.
@@ -35,9 +44,9 @@ class Question:
         One-hot for a class; for a contrast, the difference of the two classes' rows.
         """
         row = np.zeros(classes, dtype=np.float32)
-        row[self.target.index] += 1
+        row[self.target.index] = 1
         if self.against is not None:
-            row[self.against.index] -= 1
+            row[self.against.index] = -1
         return row
 
     def probability(self, logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -75,7 +84,7 @@ def named(target: int | str, labels: Sequence[str]) -> Target:
     """
     index = target if isinstance(target, int) else _index_of(target, labels)
     if not 0 <= index < len(labels):
-        raise UnknownClass(f"target {index} is out of range: the model has {len(labels)} classes")
+        raise UnknownClass(f"class {index} is out of range: the model has {len(labels)} classes")
     return Target(index, labels[index])
 
 
@@ -86,14 +95,12 @@ def _index_of(name: str, labels: Sequence[str]) -> int:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise UnknownClass(
-            f"target {name!r} names several classes: give one of the indices {matches}"
-        )
+        raise UnknownClass(f"{name!r} names several classes: give one of the indices {matches}")
     if wanted.isascii() and wanted.isdecimal():
         return int(wanted)
     near = _suggestions(wanted, sorted({s for label in labels for s in _synonyms(label)}))
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-    raise UnknownClass(f"target {name!r} is no class of this model{hint}")
+    raise UnknownClass(f"{name!r} is no class of this model{hint}")
 
 
 def _synonyms(label: str) -> list[str]:

@@ -320,3 +320,22 @@ def test_an_unknown_class_is_refused(client: TestClient, red_left: bytes, target
     response = client.post("/explain", params={"target": target}, content=red_left)
     assert response.status_code == 422
     assert response.json()["title"] == "Unknown class"
+
+
+def test_of_several_images_those_whose_top_class_is_held_against_itself_fail_alone(
+    client: TestClient, red_left: bytes, noise: npt.NDArray[np.uint8]
+) -> None:
+    noisy = png(noise)
+    top = client.post("/classify", content=noisy).json()["predictions"][0]["label"]
+    assert top != "red"
+    files = [("images", red_left), ("images", noisy)]
+    first, second = client.post("/explain?against=red", files=files).json()["results"]
+    assert "target and against are the same class, 'red'" in first["error"]["detail"]
+    assert second["explanation"]["against"]["label"] == "red"
+
+
+def test_a_class_that_the_target_is_held_against_is_not_called_the_target(
+    client: TestClient, red_left: bytes
+) -> None:
+    response = client.post("/explain?against=purple", content=red_left)
+    assert response.json()["detail"].startswith("'purple' is no class of this model")

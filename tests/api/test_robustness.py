@@ -346,3 +346,15 @@ def test_a_client_that_leaves_stops_the_work(settings: Settings, red_left: bytes
 
     assert sent[0]["status"] == 499
     assert 0 < runs < steps
+
+
+def test_of_several_images_those_that_are_the_target_already_fail_alone(
+    client: TestClient, red_left: bytes
+) -> None:
+    blue = BytesIO()
+    Image.new("RGB", (40, 40), "blue").save(blue, "PNG")
+    files = [("images", red_left), ("images", blue.getvalue())]
+    answer = client.post("/robustness?checks=pgd,steps=2,target=red", files=files).json()
+    first, second = answer["results"]
+    assert "target 'red' is the answer already" in first["error"]["detail"]
+    assert second["robustness"]["verdict"]

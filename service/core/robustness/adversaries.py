@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from models.errors import InvalidRequest
+from models.errors import SameClass
 from models.manifest import Precision
 from service.core import targets
 from service.core.network import Floats, Network
@@ -68,7 +68,7 @@ class Attack(Check):
             return None
         found = targets.resolve(self.target, subject.labels, np.zeros(len(subject.labels)))
         if found.index == subject.answer:
-            raise InvalidRequest(
+            raise SameClass(
                 f"{self.name}: target {found.label!r} is the answer already: name another class"
             )
         return found.index

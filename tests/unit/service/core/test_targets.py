@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from models.errors import UnknownClass
-from service.core.targets import Target, resolve
+from models.errors import SameClass, UnknownClass
+from service.core.targets import Question, Target, resolve
 
 LABELS = ("tabby, tabby cat", "crane", "Egyptian cat", "crane", "3")
 LOGITS = np.array([0.0, 1.0, 3.0, 2.0, -1.0])
@@ -53,3 +53,9 @@ def test_a_word_of_labels_gets_those_as_a_hint_before_what_is_spelt_alike() -> N
 
 def test_top1_is_the_class_with_the_highest_logit() -> None:
     assert resolve("top1", LABELS, LOGITS).index == np.argmax(LOGITS)
+
+
+def test_a_class_is_not_held_against_itself() -> None:
+    with pytest.raises(SameClass, match="the same class, 'crane'"):
+        Question(Target(1, "crane"), against=Target(1, "crane"))
+    Question(Target(1, "crane"), against=Target(3, "crane"))  # two classes of one name

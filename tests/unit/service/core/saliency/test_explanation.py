@@ -50,11 +50,6 @@ def test_each_question_has_its_map_in_order(network: Network, tiny_model: Any) -
         assert (each.method, each.passes, each.signed, each.gap) == ("gradient", 3, False, None)
 
 
-def test_a_class_held_against_itself_has_nothing_to_show(network: Network) -> None:
-    (found,) = explain(network, CROP, [Question(RED, against=RED)], "gradcam", Parameters())
-    assert not found.map.any()
-
-
 def test_parameters_reach_the_method(network: Network) -> None:
     few = Parameters(steps=2, signed=True)
     (found,) = explain(network, CROP, [Question(RED)], "integrated_gradients", few)
