@@ -1,6 +1,7 @@
 """The front door: the command line and the HTTP clients."""
 
 from models.errors import SeeWhyError, ServerError
+from seewhy.calls import Picture
 from seewhy.client import AsyncClient, Client
 from service.api.schemas.classify import Classification, Classified
 from service.api.schemas.explain import Explanation
@@ -13,6 +14,7 @@ __all__ = [
     "Client",
     "Explanation",
     "Failed",
+    "Picture",
     "SeeWhyError",
     "ServerError",
 ]

@@ -102,6 +102,14 @@ Options = CommonOptions | ClassifyOptions | ExplainOptions | RobustnessOptions |
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture as the bytes of a PNG, and what to know about it, if there is anything."""
+
+    png: bytes
+    note: str | None
+
+
+@dataclass(frozen=True)
 class Call(Generic[Result]):
     """A POST to `path` with httpx's `arguments`, and how a successful answer is read."""
 
@@ -168,7 +176,7 @@ def explain_targets(
     )
 
 
-def heat_map(image: Image, options: ExplainOptions) -> Call[bytes]:
+def heat_map(image: Image, options: ExplainOptions) -> Call[Picture]:
     """One photo with its saliency map drawn over it."""
     return _picture("/explain", image, options)
 
@@ -188,7 +196,7 @@ def robustness(image: Image, options: RobustnessOptions) -> Call[Robustness]:
     return _numbers("/robustness", Robustness, image, options)
 
 
-def adversarial(image: Image, options: RobustnessOptions) -> Call[bytes]:
+def adversarial(image: Image, options: RobustnessOptions) -> Call[Picture]:
     """One photo's crop, what a check does to it, and the outcome, side by side."""
     return _picture("/robustness", image, options)
 
@@ -210,10 +218,11 @@ def _numbers(path: str, answer: type[Answer], image: Image, options: Options) ->
     )
 
 
-def _picture(path: str, image: Image, options: Options) -> Call[bytes]:
-    return Call(
-        path, lambda response: response.content, _raw(image, _given(options), accept="image/png")
-    )
+def _picture(path: str, image: Image, options: Options) -> Call[Picture]:
+    def read(response: httpx.Response) -> Picture:
+        return Picture(response.content, response.headers.get("X-SeeWhy-Note"))
+
+    return Call(path, read, _raw(image, _given(options), accept="image/png"))
 
 
 def _raw(image: Image, asked: Mapping[str, Any], *, accept: str) -> dict[str, Any]:

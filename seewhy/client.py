@@ -21,6 +21,7 @@ from seewhy.calls import (
     CommonOptions,
     ExplainOptions,
     Image,
+    Picture,
     Result,
     RobustnessOptions,
     SimilarOptions,
@@ -81,8 +82,8 @@ class Client:
         """Where in a photo the evidence for each of several classes lies, in one request."""
         return self._send(calls.explain_targets(image, options, targets=targets))
 
-    def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
-        """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
+    def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> Picture:
+        """Where in a photo the evidence for a class lies, drawn over it."""
         return self._send(calls.heat_map(image, options))
 
     def embed(self, image: Image, **options: Unpack[CommonOptions]) -> Embedded:
@@ -97,8 +98,8 @@ class Client:
         """How easily the answer for a photo is changed."""
         return self._send(calls.robustness(image, options))
 
-    def adversarial(self, image: Image, **options: Unpack[RobustnessOptions]) -> bytes:
-        """A photo's crop, what a check does to it, and the outcome, side by side: a PNG."""
+    def adversarial(self, image: Image, **options: Unpack[RobustnessOptions]) -> Picture:
+        """A photo's crop, what a check does to it, and the outcome, side by side."""
         return self._send(calls.adversarial(image, options))
 
     def feedback(self, image_id: str, label: int | str) -> Noted:
@@ -163,8 +164,8 @@ class AsyncClient:
         made = partial(calls.explain_targets, targets=targets)
         return await self._send(made, image, options)
 
-    async def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> bytes:
-        """Where in a photo the evidence for a class lies, drawn over it: a PNG."""
+    async def heat_map(self, image: Image, **options: Unpack[ExplainOptions]) -> Picture:
+        """Where in a photo the evidence for a class lies, drawn over it."""
         return await self._send(calls.heat_map, image, options)
 
     async def embed(self, image: Image, **options: Unpack[CommonOptions]) -> Embedded:
@@ -179,8 +180,8 @@ class AsyncClient:
         """How easily the answer for a photo is changed."""
         return await self._send(calls.robustness, image, options)
 
-    async def adversarial(self, image: Image, **options: Unpack[RobustnessOptions]) -> bytes:
-        """A photo's crop, what a check does to it, and the outcome, side by side: a PNG."""
+    async def adversarial(self, image: Image, **options: Unpack[RobustnessOptions]) -> Picture:
+        """A photo's crop, what a check does to it, and the outcome, side by side."""
         return await self._send(calls.adversarial, image, options)
 
     async def feedback(self, image_id: str, label: int | str) -> Noted:

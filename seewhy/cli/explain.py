@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from models.manifest import MethodName
 from seewhy import inprocess
-from seewhy.calls import ExplainOptions
+from seewhy.calls import ExplainOptions, Picture
 from seewhy.cli.options import (
     ModelOption,
     ProviderOption,
@@ -89,14 +89,16 @@ def explain(
     picture, measured = asyncio.run(
         _explained(file, {**asked, **parameters}, within, quality=quality)
     )
-    output.write_bytes(picture)
+    output.write_bytes(picture.png)
+    if picture.note is not None:
+        print(picture.note)
     if measured is not None:
         _show(measured)
 
 
 async def _explained(
     file: Path, asked: dict[str, Any], within: Settings, *, quality: bool
-) -> tuple[bytes, ExplanationBody | None]:
+) -> tuple[Picture, ExplanationBody | None]:
     """The picture; and with `quality` the numbers, which know it."""
     async with inprocess.service(within) as client:
         picture = await client.heat_map(file, **asked)
@@ -107,8 +109,6 @@ async def _explained(
 
 
 def _show(explanation: ExplanationBody) -> None:
-    if explanation.note is not None:
-        print(explanation.note)
     if explanation.completeness_gap is not None:
         print(f"completeness gap {explanation.completeness_gap:.1%}")
     found = explanation.quality

@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from models.errors import InvalidRequest
-from seewhy import AsyncClient, Classified, Client, Failed, ServerError, calls
+from seewhy import AsyncClient, Classified, Client, Failed, Picture, ServerError, calls
 from service.api import examples
 from service.api.schemas import classify, explain, robustness, similar
 
@@ -230,14 +230,15 @@ def test_similar_reads_the_neighbours() -> None:
 def test_an_adversarial_image_is_asked_for_as_a_png() -> None:
     seewhy, requests = client(httpx.Response(200, content=b"\x89PNG"))
 
-    assert seewhy.adversarial(b"photo", level="fast") == b"\x89PNG"
+    assert seewhy.adversarial(b"photo", level="fast") == Picture(b"\x89PNG", note=None)
     assert requests[0].headers["Accept"] == "image/png"
 
 
-def test_heat_map_asks_for_a_png() -> None:
-    seewhy, requests = client(httpx.Response(200, content=b"\x89PNG"))
+def test_heat_map_asks_for_a_png_and_hands_its_note_on() -> None:
+    note = {"X-SeeWhy-Note": "all zero"}
+    seewhy, requests = client(httpx.Response(200, content=b"\x89PNG", headers=note))
 
-    assert seewhy.heat_map(b"photo") == b"\x89PNG"
+    assert seewhy.heat_map(b"photo") == Picture(b"\x89PNG", note="all zero")
     assert requests[0].headers["accept"] == "image/png"
 
 
@@ -315,7 +316,7 @@ def test_the_asynchronous_client_does_the_same() -> None:
     async def scenario() -> None:
         async with AsyncClient("http://server", transport=transport) as seewhy:
             assert (await seewhy.classify(b"photo")).predictions[0].index == 281
-            assert await seewhy.heat_map(b"photo") == b"\x89PNG"
+            assert (await seewhy.heat_map(b"photo")).png == b"\x89PNG"
             with pytest.raises(ServerError, match="cut off"):
                 await seewhy.explain(b"photo")
 

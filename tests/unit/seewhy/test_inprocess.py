@@ -84,9 +84,9 @@ def test_explain_gives_a_map_over_the_crop(tiny_repository: Path, photo: bytes) 
 
 
 def test_heat_map_is_a_png_of_the_photo(tiny_repository: Path, photo: bytes) -> None:
-    png = ask(tiny_repository, lambda client: client.heat_map(photo, target=0))
+    picture = ask(tiny_repository, lambda client: client.heat_map(photo, target=0))
 
-    with Image.open(BytesIO(png)) as drawn:
+    with Image.open(BytesIO(picture.png)) as drawn:
         assert (drawn.format, drawn.size) == ("PNG", (32, 32))
 
 
@@ -114,7 +114,7 @@ def test_what_is_still_loading_is_asked_again_soon_whatever_a_server_would_say()
 
     async def scenario() -> bytes:
         async with AsyncClient("http://seewhy", transport=inprocess.Impatient(loading)) as client:
-            return await client.heat_map(b"photo")
+            return (await client.heat_map(b"photo")).png
 
     assert asyncio.run(scenario()) == b"a heat map"
 

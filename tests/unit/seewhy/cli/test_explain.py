@@ -18,3 +18,17 @@ def test_the_quality_is_printed_where_it_is_asked_for(
     assert "insertion" in said
     assert "deletion" in said
     assert heat.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_to_know_about_a_map_is_printed(
+    tmp_path: Path, tiny_repository: Path, red_left: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / "red.png"
+    photo.write_bytes(red_left)
+    heat, repository = str(tmp_path / "heat.png"), str(tiny_repository)
+    asked = ["explain", str(photo), "-o", heat, "--repository", repository, "--target", "blue"]
+    assert run(asked) == 0  # there is no blue
+    said = capsys.readouterr().out
+    assert "zero everywhere" in said
+    assert run([*asked, "--quality"]) == 0
+    assert capsys.readouterr().out == said
