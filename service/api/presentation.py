@@ -85,12 +85,11 @@ def note(explanation: Explanation) -> str | None:
     """What to know about this map."""
     if explanation.empty:
         return ALL_ZERO
-    if explanation.gap is not None and explanation.gap > WIDE_GAP:
-        return (
-            f"the map's sum misses the difference of score by {explanation.gap:.1%}: "
-            "more steps come closer"
-        )
-    return None
+    gap = explanation.gap
+    if gap is None or gap <= WIDE_GAP:
+        return None
+    missed = f"by {gap:.1%}" if math.isfinite(gap) else "which is zero"
+    return f"the map's sum misses the difference of score, {missed}: more steps come closer"
 
 
 def _box(seen: Seen, explanation: Explanation) -> Box | None:

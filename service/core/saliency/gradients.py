@@ -58,7 +58,7 @@ def smoothgrad(
         cotangents: see the package.
         samples: how many copies; all maps see the same ones.
         sigma: of the Gaussian noise, as a share of the image's range of values.
-        seed: of the noise, `default_rng(seed).standard_normal` of shape [samples, 3, H, W].
+        seed: of the noise, `default_rng(seed).standard_normal`, float32 [samples, 3, H, W].
         signed: the sum over the colour channels, with its sign; else the largest absolute
             value over them, as `gradient`.
 

@@ -10,7 +10,7 @@ from captum.attr import IntegratedGradients
 
 from models.manifest import Graph
 from service.core.network import Floats
-from service.core.saliency.integrated_gradients import integrated_gradients
+from service.core.saliency.integrated_gradients import Baseline, integrated_gradients
 from service.core.saliency.resampling import blur
 
 BASELINES: dict[str, Callable[[Floats], Floats]] = {
@@ -81,10 +81,13 @@ def test_more_steps_close_the_gap(subject: Any, image: Floats, cotangents: Float
     assert many.mean() < few.mean()
 
 
-def test_an_image_that_is_its_own_baseline_has_no_gap(subject: Any, cotangents: Floats) -> None:
-    black = np.zeros((3, 24, 20), dtype=np.float32)
+@pytest.mark.parametrize(("level", "baseline"), [(0, "black"), (0.5, "grey"), (0.3, "blurred")])
+def test_an_image_that_is_its_own_baseline_has_no_gap(
+    subject: Any, cotangents: Floats, level: float, baseline: Baseline
+) -> None:
+    even = np.full((3, 24, 20), level, dtype=np.float32)
     found = integrated_gradients(
-        subject.network, black, cotangents, steps=4, baseline="black", signed=False
+        subject.network, even, cotangents, steps=4, baseline=baseline, signed=False
     )
     assert not found.values.any()
     assert found.gaps == pytest.approx([0, 0])
