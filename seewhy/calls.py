@@ -13,12 +13,14 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from models.errors import InvalidRequest, ServerError
+from service.api.patience import patience
 from service.api.schemas.classify import Classification, Classifications, Classified
 from service.api.schemas.explain import Explanation, TargetsExplanation
 from service.api.schemas.feedback import Noted
 from service.api.schemas.images import Failed, Problem
 from service.api.schemas.robustness import Robustness
 from service.api.schemas.similar import Embedded, Similar
+from service.core.robustness import examination, notation
 
 Image = str | Path | bytes
 """A photo: the path of its file, or the encoded bytes themselves."""
@@ -111,11 +113,25 @@ class Picture:
 
 @dataclass(frozen=True)
 class Call(Generic[Result]):
-    """A POST to `path` with httpx's `arguments`, and how a successful answer is read."""
+    """A POST to `path` with httpx's `arguments`, and how a successful answer is read.
+
+    `passes` are the most that the checks of its images may take, `timeout_ms` what it says itself
+    of its time.
+    """
 
     path: str
     read: Callable[[httpx.Response], Result]
     arguments: Mapping[str, Any]
+    passes: int = 0
+    timeout_ms: int | None = None
+
+    def patience(self, timeout: float) -> float:
+        """How many seconds to wait for the answer: as long as the service may take for it.
+
+        Args:
+            timeout: seconds to wait for one without checks, and at least.
+        """
+        return max(timeout, patience(self.passes, self.timeout_ms, timeout))
 
     def result(self, response: httpx.Response) -> Result:
         """What the response says.
@@ -154,8 +170,13 @@ def classify_many(
             return [Classification.model_validate_json(response.content)]
         return Classifications.model_validate_json(response.content).results
 
+    asked = _given(options)
     return Call(
-        "/classify", read, {"files": files, "data": {"options": json.dumps(_given(options))}}
+        "/classify",
+        read,
+        {"files": files, "data": {"options": json.dumps(asked)}},
+        len(files) * _passes(asked),
+        asked.get("timeout_ms"),
     )
 
 
@@ -169,11 +190,7 @@ def explain_targets(
 ) -> Call[TargetsExplanation]:
     """One photo's saliency maps for several classes, as numbers."""
     asked = {**_given(options), "targets": list(targets)}
-    return Call(
-        "/explain",
-        lambda response: TargetsExplanation.model_validate_json(response.content),
-        _raw(image, asked, accept="application/json"),
-    )
+    return _raw("/explain", _parsed(TargetsExplanation), image, asked)
 
 
 def heat_map(image: Image, options: ExplainOptions) -> Call[Picture]:
@@ -211,26 +228,46 @@ def feedback(image_id: str, label: int | str) -> Call[Noted]:
 
 
 def _numbers(path: str, answer: type[Answer], image: Image, options: Options) -> Call[Answer]:
-    return Call(
-        path,
-        lambda response: answer.model_validate_json(response.content),
-        _raw(image, _given(options), accept="application/json"),
-    )
+    return _raw(path, _parsed(answer), image, _given(options))
+
+
+def _parsed(answer: type[Answer]) -> Callable[[httpx.Response], Answer]:
+    return lambda response: answer.model_validate_json(response.content)
 
 
 def _picture(path: str, image: Image, options: Options) -> Call[Picture]:
     def read(response: httpx.Response) -> Picture:
         return Picture(response.content, response.headers.get("X-SeeWhy-Note"))
 
-    return Call(path, read, _raw(image, _given(options), accept="image/png"))
+    return _raw(path, read, image, _given(options), accept="image/png")
 
 
-def _raw(image: Image, asked: Mapping[str, Any], *, accept: str) -> dict[str, Any]:
-    return {
+def _raw(
+    path: str,
+    read: Callable[[httpx.Response], Result],
+    image: Image,
+    asked: Mapping[str, Any],
+    *,
+    accept: str = "application/json",
+) -> Call[Result]:
+    """One photo as a raw body, its options in the query."""
+    arguments = {
         "params": asked,
         "content": _encoded(image),
         "headers": {"Accept": accept, "Content-Type": "application/octet-stream"},
     }
+    return Call(path, read, arguments, _passes(asked), asked.get("timeout_ms"))
+
+
+def _passes(asked: Mapping[str, Any]) -> int:
+    """The most that the checks of one image may take; malformed ones the service refuses."""
+    level, checks = asked.get("level", asked.get("robustness")), asked.get("checks")
+    if level is None and checks is None:
+        return 0
+    try:
+        return examination.passes(notation.chosen(level, checks))
+    except (InvalidRequest, KeyError):  # a level that there is not
+        return 0
 
 
 def _given(options: Options) -> dict[str, Any]:

@@ -46,7 +46,9 @@ class Client:
 
     A service that is overloaded or still loading is asked again when its Retry-After says.
     `timeout` is the number of seconds after which nothing is sent again; it bounds every
-    single wait for the network too. `api_key` is what a service that asks for keys is sent.
+    single wait for the network too. For an answer with robustness checks a call waits that
+    long for each 200 passes that they may take, as the service works so long, and no call waits
+    less than its own `timeout_ms`. `api_key` is what a service that asks for keys is sent.
     """
 
     def __init__(
@@ -117,10 +119,11 @@ class Client:
         self.close()
 
     def _send(self, call: Call[Result]) -> Result:
-        deadline = time.monotonic() + self._timeout
+        patience = call.patience(self._timeout)
+        deadline, waits = time.monotonic() + patience, httpx.Timeout(self._timeout, read=patience)
         while True:
             with _translated():
-                response = self._http.post(call.path, **call.arguments)
+                response = self._http.post(call.path, timeout=waits, **call.arguments)
             seconds = pause(response, deadline - time.monotonic())
             if seconds is None:
                 return call.result(response)
@@ -201,12 +204,14 @@ class AsyncClient:
     async def _send(
         self, make: Callable[[Given, Asked], Call[Result]], given: Given, asked: Asked
     ) -> Result:
-        deadline = time.monotonic() + self._timeout
+        started = time.monotonic()
         # Other tasks go on while a file is read.
         call = await asyncio.to_thread(make, given, asked)
+        patience = call.patience(self._timeout)
+        deadline, waits = started + patience, httpx.Timeout(self._timeout, read=patience)
         while True:
             with _translated():
-                response = await self._http.post(call.path, **call.arguments)
+                response = await self._http.post(call.path, timeout=waits, **call.arguments)
             seconds = pause(response, deadline - time.monotonic())
             if seconds is None:
                 return call.result(response)

@@ -1,6 +1,5 @@
 """What a request about images asks for: read, checked, and its model at hand."""
 
-import math
 import time
 from dataclasses import dataclass
 from typing import Generic
@@ -8,13 +7,11 @@ from typing import Generic
 from fastapi import Request
 
 from service.api import bodies, exchange, parts, uploads
+from service.api.patience import patience
 from service.api.schemas.images import Options
 from service.api.uploads import Asked, Upload
 from service.core.demand import Demand
 from service.core.serving import ServedModel
-
-_PASSES = 200
-"""Of robustness checks; for so many each, the time-out is counted once."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +58,7 @@ async def read_request(request: Request, kind: type[Asked]) -> ImageRequest[Aske
     return ImageRequest(upload, options, model, seconds, demand)
 
 
-def patience(options: Options, images: int, timeout_ms: int) -> float:
-    """How many seconds a request may take: as it says, or long enough for its checks.
-
-    Raises:
-        InvalidRequest: a check is malformed.
-    """
-    rounds = max(1, math.ceil(images * options.passes / _PASSES))
-    return (options.timeout_ms or rounds * timeout_ms) / 1000
-
-
 def _demand(request: Request, options: Options, images: int) -> Demand:
-    seconds = patience(options, images, parts.of(request).timeout_ms)
+    plain = parts.of(request).timeout_ms / 1000
+    seconds = patience(images * options.passes, options.timeout_ms, plain)
     return Demand(options.priority, exchange.of(request).started + seconds)

@@ -11,6 +11,8 @@ from threading import Event
 import httpx
 import pytest
 
+from seewhy import Client
+
 SECONDS = 30
 
 
@@ -69,6 +71,20 @@ def test_a_server_answers_refuses_too_much_and_stops_when_told(
     _, log = server.communicate(timeout=SECONDS)
     assert server.returncode == 0, log
     assert "Traceback" not in log
+
+
+def test_a_client_waits_for_checks_that_take_longer_than_its_timeout(
+    server: subprocess.Popen[str], port: int, red_left: bytes
+) -> None:
+    url = f"http://127.0.0.1:{port}"
+    wait_until_up(url, server)
+
+    # Within the second, most checks have not even begun; by them the call has 26 times as long.
+    with Client(url, timeout=1) as client:
+        found = client.robustness(red_left, level="thorough")
+
+    assert len(found.robustness.checks) == 13
+    assert sum(check.milliseconds for check in found.robustness.checks) > 1000
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from models.errors import InvalidRequest
 from seewhy import AsyncClient, Classified, Client, Failed, Picture, ServerError, calls
+from seewhy.calls import RobustnessOptions
 from service.api import examples
 from service.api.schemas import classify, explain, robustness, similar
 
@@ -300,6 +301,41 @@ def test_a_service_that_stays_busy_past_the_timeout_is_an_error() -> None:
 
     assert caught.value.status == 503
     assert len(requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [
+        ({}, 5),
+        ({"level": "fast"}, 5),
+        ({"level": "thorough"}, 26 * 5),
+        ({"checks": "square,queries=200"}, 10),
+        ({"level": "thorough", "timeout_ms": 60_000}, 60),
+        ({"timeout_ms": 100}, 5),
+        ({"checks": "carlini"}, 5),
+        ({"level": "endless"}, 5),
+    ],
+)
+def test_an_answer_is_waited_for_as_long_as_its_checks_may_take(
+    options: RobustnessOptions, seconds: float
+) -> None:
+    seewhy, requests = client(httpx.Response(200, content=b"\x89PNG"), timeout=5)
+
+    seewhy.adversarial(b"photo", **options)
+
+    waits = requests[0].extensions["timeout"]
+    assert waits == {"connect": 5, "read": seconds, "write": 5, "pool": 5}
+
+
+def test_the_checks_of_several_photos_take_longer() -> None:
+    answers = (httpx.Response(422, json=problem(422, "cut off")) for _ in range(2))
+    seewhy, requests = client(*answers, timeout=5)
+
+    for level in ("thorough", None):
+        with pytest.raises(ServerError):
+            seewhy.classify_many([b"photo"] * 50, robustness=level)
+
+    assert [request.extensions["timeout"]["read"] for request in requests] == [1255 * 5, 5]
 
 
 def test_the_asynchronous_client_does_the_same() -> None:
