@@ -8,7 +8,7 @@ import numpy.typing as npt
 from service.core.network import Floats, Network
 from service.core.robustness.attacked import Attacked, Threat
 from service.core.robustness.criterion import Bools, Criterion
-from service.core.robustness.losses import Loss, ascent, value
+from service.core.robustness.losses import Ascent, Loss, ascent
 from service.core.robustness.norms import Norm, column, project, random_start, steepest
 
 _KEPT = 0.75
@@ -54,42 +54,29 @@ def attack(
         Unavailable: there is no room or no session for it now.
     """
     here = random_start(images, norm, eps, np.random.default_rng(seed))
-    before = here
-    found = ascent(network, here, criterion, loss)
-    gradient, now = found.gradient, found.values
-    kept, logits, fooled = here.copy(), found.logits.copy(), criterion.reached(found.logits)
-    best, best_gradient, most = here.copy(), gradient.copy(), now.copy()
-    pace = _Pace(eps, now)
-    ends = checkpoints(steps)
+    before, found = here, ascent(network, here, criterion, loss)
+    kept, highest = _Kept(here, found.logits, criterion), _Highest(here, found)
+    pace, ends = _Pace(eps, found.values), checkpoints(steps)
     for step in range(1, steps + 1):
-        straight = project(here + column(pace.step) * steepest(gradient, norm), images, norm, eps)
+        uphill = column(pace.step) * steepest(found.gradient, norm)
+        straight = project(here + uphill, images, norm, eps)
         share = np.float32(1 if step == 1 else _KEPT)
         moved = here + share * (straight - here) + (1 - share) * (here - before)
         before, here = here, project(moved, images, norm, eps)
         if step == steps:
-            final = network.logits(here)
-            now, found_logits = value(final, criterion, loss), final
-        else:
-            found = ascent(network, here, criterion, loss)
-            gradient, now, found_logits = found.gradient, found.values, found.logits
-        reached = criterion.reached(found_logits)
-        rows = reached | ~fooled
-        kept[rows], logits[rows] = here[rows], found_logits[rows]
-        fooled |= reached
-        better = now > most
-        best[better], best_gradient[better], most[better] = (
-            here[better],
-            gradient[better],
-            now[better],
-        )
-        pace.count(now)
+            break
+        found = ascent(network, here, criterion, loss)
+        kept.see(here, found.logits)
+        highest.see(here, found)
+        pace.count(found.values)
         if step in ends:
-            halved = pace.halve(most)
-            here[halved], gradient[halved] = best[halved], best_gradient[halved]
-            before[halved] = best[halved]
+            halved = pace.halve(highest.values)
+            here[halved] = before[halved] = highest.images[halved]
+            found.gradient[halved] = highest.gradient[halved]
+    kept.see(here, network.logits(here))
     how = f"apgd, {loss}, {steps} steps, random start"
     threat = Threat(norm, criterion.targets is not None, white_box=True, attack=how)
-    return Attacked(kept, logits, fooled, threat)
+    return Attacked(kept.images, kept.logits, kept.fooled, threat)
 
 
 def checkpoints(steps: int) -> tuple[int, ...]:
@@ -98,6 +85,36 @@ def checkpoints(steps: int) -> tuple[int, ...]:
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
     return tuple(sorted({math.ceil(round(share * steps, 6)) for share in shares[1:] if share <= 1}))
+
+
+class _Kept:
+    """The point that each row ends with: the last that fooled, where none does the last of all."""
+
+    def __init__(self, images: Floats, logits: Floats, criterion: Criterion) -> None:
+        self.images, self.logits = images.copy(), logits.copy()
+        self.fooled = criterion.reached(logits)
+        self._criterion = criterion
+
+    def see(self, images: Floats, logits: Floats) -> None:
+        """Every row was moved to a point, with these logits."""
+        reached = self._criterion.reached(logits)
+        rows = reached | ~self.fooled
+        self.images[rows], self.logits[rows] = images[rows], logits[rows]
+        self.fooled |= reached
+
+
+class _Highest:
+    """The point of each row at which the loss was highest so far."""
+
+    def __init__(self, images: Floats, found: Ascent) -> None:
+        self.images = images.copy()
+        self.gradient, self.values = found.gradient.copy(), found.values.copy()
+
+    def see(self, images: Floats, found: Ascent) -> None:
+        """Every row was moved to a point, with this loss."""
+        rows = found.values > self.values
+        self.images[rows], self.gradient[rows] = images[rows], found.gradient[rows]
+        self.values[rows] = found.values[rows]
 
 
 class _Pace:
