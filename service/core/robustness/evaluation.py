@@ -24,11 +24,6 @@ class Requirement:
     attack: str
     least: float
 
-    @property
-    def metric(self) -> str:
-        """The name of the accuracy in a manifest."""
-        return METRIC + self.attack
-
 
 def requirement(text: str) -> Requirement:
     """Read a requirement: an attack as in `notation`, an equals sign, and a share of images.
@@ -59,7 +54,7 @@ def hold(metrics: Mapping[str, float], required: Sequence[Requirement], bundle: 
         NotRobust: an attack leaves too little, or it is not known what it leaves.
     """
     for each in required:
-        found = metrics.get(each.metric)
+        found = _left_by(each.attack, metrics)
         if found is None:
             raise NotRobust(f"{bundle}: what {each.attack} leaves of its accuracy is not measured")
         if found < each.least:
@@ -67,6 +62,17 @@ def hold(metrics: Mapping[str, float], required: Sequence[Requirement], bundle: 
                 f"{bundle}: {each.attack} leaves {found:.1%} of the images right, and "
                 f"{each.least:.1%} is the least"
             )
+
+
+def _left_by(attack: str, metrics: Mapping[str, float]) -> float | None:
+    """The accuracy that an attack leaves, whichever of its texts a manifest has; None: not there.
+
+    An attack has many: `pgd:1/255` is `pgd@linf:1/255` and `pgd@linf:1/255,steps=20`.
+    """
+    asked = attack_of(attack)
+    measured = (name for name in metrics if name.startswith(METRIC))
+    same = (name for name in measured if attack_of(name.removeprefix(METRIC)) == asked)
+    return next((metrics[name] for name in same), None)
 
 
 def attack_of(text: str) -> Attack:
