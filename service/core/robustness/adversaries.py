@@ -24,7 +24,9 @@ from service.core.robustness.subject import Subject
 
 Eps = Annotated[float, Field(gt=0, le=1)]
 
-_LEVEL = 1 / 255
+_EPS = {Norm.LINF: 1 / 255, Norm.L2: 0.5}
+"""The radius of a ball for which none is named: those of the levels."""
+
 _OFF_A_LEVEL = 1e-4
 _TARGETED_DLR_CLASSES = 4
 
@@ -32,7 +34,8 @@ _TARGETED_DLR_CLASSES = 4
 class Attack(Check):
     """An attack within a ball."""
 
-    eps: Eps = _LEVEL
+    norm: Norm = Norm.LINF
+    eps: Eps = Field(default_factory=lambda known: _EPS[known["norm"]])
     target: str | None = None
 
     @abstractmethod
@@ -81,7 +84,6 @@ class Fgsm(Attack):
     """One step along the gradient."""
 
     name: ClassVar[str] = "fgsm"
-    norm: Norm = Norm.LINF
 
     @property
     def passes(self) -> int:
@@ -117,7 +119,6 @@ class PgdCheck(Attack):
     """Iterated steps."""
 
     name: ClassVar[str] = "pgd"
-    norm: Norm = Norm.LINF
     steps: Count = 20
     step: Annotated[float, Field(gt=0, le=2, description="in shares of eps")] | None = None
     restarts: Rows = 1
@@ -145,7 +146,6 @@ class Apgd(Attack):
     """Auto-PGD: cross-entropy, then targeted DLR towards the likeliest other classes."""
 
     name: ClassVar[str] = "apgd"
-    norm: Norm = Norm.LINF
     target: None = None
     steps: Annotated[int, Field(ge=2)] = 100
     rivals: Annotated[int, Field(ge=0, le=100, description="targets of DLR")] = 3
@@ -178,7 +178,6 @@ class Square(Attack):
     """A black-box search: it needs no gradients."""
 
     name: ClassVar[str] = "square"
-    norm: Norm = Norm.LINF
     queries: Count = 1000
 
     @property
@@ -229,7 +228,8 @@ class Minimal(Check):
     @property
     def passes(self) -> int:
         """See `Check`."""
-        return 50 * 10 + self.bisections * (2 * minimal.STEPS + 1) + 2
+        first = deepfool.STEPS * deepfool.CANDIDATES
+        return first + self.bisections * (2 * minimal.STEPS + 1) + 2
 
     def examine(self, subject: Subject) -> Finding:
         """See `Check`."""

@@ -9,6 +9,9 @@ from service.core.robustness.attacked import Attacked, Threat
 from service.core.robustness.criterion import Criterion, Ints
 from service.core.robustness.norms import Norm, column, dual_length, steepest
 
+STEPS, CANDIDATES = 50, 10
+"""Foolbox's defaults: so many steps at most, towards the likeliest classes."""
+
 _BEYOND = 1e-4
 _TINY = 1e-8
 
@@ -26,8 +29,8 @@ def attack(
     labels: Ints,
     norm: Norm,
     *,
-    steps: int = 50,
-    candidates: int = 10,
+    steps: int = STEPS,
+    candidates: int = CANDIDATES,
     overshoot: float = 0.02,
 ) -> Attacked:
     """Step across the nearest boundary until the answer changes.

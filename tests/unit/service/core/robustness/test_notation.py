@@ -21,6 +21,16 @@ def test_a_check_has_a_norm_an_eps_and_parameters() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["fgsm", "pgd", "apgd", "square"])
+@pytest.mark.parametrize(("norm", "eps"), [("", "1/255"), ("@linf", "1/255"), ("@l2", "0.5")])
+def test_a_ball_that_has_no_eps_is_as_large_as_makes_sense_in_its_norm(
+    name: str, norm: str, eps: str
+) -> None:
+    (unnamed,), (named,) = (parse(f"{name}{norm}{end}").values() for end in ("", f":{eps}"))
+
+    assert unnamed == named
+
+
 @pytest.mark.parametrize(("level", "passes"), [("fast", 4), ("standard", 200), ("thorough", 5000)])
 def test_a_level_takes_about_as_many_passes_as_is_documented(level: Level, passes: int) -> None:
     needed = sum(check.passes for check in parse(LEVELS[level]).values())
