@@ -219,12 +219,12 @@ def fit_ood(
     compared = ood.compared(embedding)
     itself = np.isin(rows, compared.rows)
     distances = [
-        ood.nearest_neighbour(embedding[rows[itself]], compared, _NEIGHBOUR + 1),
-        ood.nearest_neighbour(embedding[rows[~itself]], compared, _NEIGHBOUR),
+        ood.nearest_neighbour(embedding[row], compared, _NEIGHBOUR + own)
+        for row, own in zip(rows, itself, strict=True)
     ]
     return OutOfDistribution(
-        energy=_percentiles(ood.energy(logits)),
-        nearest_neighbour=_percentiles(np.concatenate(distances)),
+        energy=_percentiles([ood.energy(row) for row in logits]),
+        nearest_neighbour=_percentiles(distances),
         k=_NEIGHBOUR,
     )
 
@@ -263,5 +263,5 @@ def _of(table: npt.NDArray[Scalar], labels: Ints) -> npt.NDArray[Scalar]:
     return table[np.arange(len(labels)), labels]
 
 
-def _percentiles(scores: Floats) -> tuple[float, ...]:
+def _percentiles(scores: Sequence[float]) -> tuple[float, ...]:
     return tuple(np.quantile(scores, np.linspace(0, 1, 101)).tolist())

@@ -55,9 +55,8 @@ async def _respond(
 ) -> Response:
     service, model, options = parts.of(request), asked.model, asked.options
     labels = model.bundle.manifest.labels
-    terms = trust.terms(
-        model.calibration,
-        Asked(options.coverage, options.sets, options.min_probability, options.max_ood_percentile),
+    terms = model.terms(
+        Asked(options.coverage, options.sets, options.min_probability, options.max_ood_percentile)
     )
 
     async def classify_one(image_id: str, image: bytes) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """How little an image is like those that the model has learned from.
 
 Two scores, both higher the further out of the distribution, and their place among the
-scores of held-out images that belong to it.
+scores of held-out images that belong to it. Each is of one image, in few calls: after a run of
+the network the code and the numbers of every call come from memory.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +25,6 @@ _SPARE = 15
 
 _TINY = float(np.finfo(np.float64).tiny)
 
-_BLOCK = 2**22
-"""Numbers held at a time: 16 MiB."""
-
 
 @dataclass(frozen=True, eq=False)
 class Compared:
@@ -44,22 +43,21 @@ class Compared:
     places: npt.NDArray[np.float32]
 
 
-def energy(logits: npt.NDArray[np.floating]) -> Floats:
+def energy(logits: npt.NDArray[np.floating]) -> float:
     """The free energy: minus a smooth maximum of the logits.
 
     Liu et al. 2020, "Energy-based out-of-distribution detection", equation 4, at temperature 1
     as in the paper.
 
     Args:
-        logits: [N, K], finite.
+        logits: [K], finite.
 
     Returns:
-        [N], in the logits' units.
+        In the logits' units.
     """
-    exact = np.array(logits, dtype=np.float64)
-    largest = exact.max(axis=1)
-    exact -= largest[:, np.newaxis]
-    return np.asarray(-largest - np.log(np.exp(exact, out=exact).sum(axis=1)))
+    largest = logits.max()
+    below = np.subtract(logits, largest, dtype=np.float64)
+    return -float(largest) - math.log(np.exp(below, out=below).sum())
 
 
 def representatives(images: int) -> npt.NDArray[np.int64]:
@@ -91,7 +89,7 @@ def compared(embedding: npt.NDArray[np.floating]) -> Compared:
     return Compared(rows, vectors, axes, vectors @ axes.T)
 
 
-def nearest_neighbour(embedding: npt.NDArray[np.floating], compared: Compared, k: int) -> Floats:
+def nearest_neighbour(embedding: npt.NDArray[np.floating], compared: Compared, k: int) -> float:
     """The distance to the k-th nearest training embedding, all at length 1.
 
     Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors", section 3.
@@ -100,30 +98,26 @@ def nearest_neighbour(embedding: npt.NDArray[np.floating], compared: Compared, k
     hardly nearer than the one that is found (docs/trust.md).
 
     Args:
-        embedding: [N, D], finite, of any length.
+        embedding: [D], finite, of any length.
         compared: from `compared`.
         k: from 1 to M.
 
     Returns:
-        [N], in [0, 2].
+        From 0 to 2.
 
     Raises:
         ValueError: k is larger than M.
     """
-    images = unit(embedding)
-    count, size = compared.vectors.shape
-    full = min(k + _SPARE, count)
-    distances = np.empty(len(images))
-    rows = max(1, _BLOCK // (full * size + count))
-    for first in range(0, len(images), rows):
-        block = images[first : first + rows]
-        likeness = block @ compared.axes.T @ compared.places.T
-        near = np.argpartition(likeness, -full, axis=1)[:, -full:]
-        # Not from the likeness in full, whose rounding the root would enlarge near 0.
-        apart = compared.vectors[near] - block[:, np.newaxis]
-        squares = np.partition(np.vecdot(apart, apart), k - 1, axis=1)
-        distances[first : first + rows] = np.sqrt(squares[:, k - 1])
-    return distances
+    full = min(k + _SPARE, len(compared.vectors))
+    length = math.sqrt(np.vecdot(embedding, embedding, dtype=np.float64))
+    image = np.asarray(embedding / max(length, _TINY), dtype=np.float32)
+    near = (compared.places @ (compared.axes @ image)).argpartition(-full)[-full:]
+    # Not from the likeness in full, whose rounding the root would enlarge near 0.
+    apart = compared.vectors.take(near, axis=0)
+    apart -= image
+    squares = np.vecdot(apart, apart)
+    squares.partition(k - 1)
+    return math.sqrt(squares[k - 1])
 
 
 def percentile(score: float, quantiles: Sequence[float]) -> float:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from threading import Condition, Lock, Thread
 
 import numpy as np
@@ -40,6 +40,9 @@ OpenGraph = Callable[[Bundle, Graph], Runner]
 
 Report = Callable[[Graph, BatchReport], None]
 
+_WISHES = 64
+"""Kinds of requests whose terms are kept: most ask alike."""
+
 _FOLLOWING = (Graph.CAM, Graph.GRADIENT, Graph.FLOAT)
 
 
@@ -47,10 +50,10 @@ class ServedModel:
     """One bundle, classifying from the start; the graphs that explain follow, then the index.
 
     Safe to use from several threads. `reference` is the bundle's, if it has one; `known` is
-    what images are compared with, where the bundle is calibrated for that; `index` is what is
-    searched for similar ones, and `thumbnails` shows them, where the bundle keeps any; `drift`
-    compares answers with the reference, if there is one; `methods` are the saliency methods that
-    can explain the bundle.
+    what images are compared with, where the bundle is calibrated for that; `terms` are those of
+    `trust.terms` for what a request asks; `index` is what is searched for similar ones, and
+    `thumbnails` shows them, where the bundle keeps any; `drift` compares answers with the
+    reference, if there is one; `methods` are the saliency methods that can explain the bundle.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class ServedModel:
         self.index = None if self.reference is None else SimilarIndex(self.reference, search)
         self.thumbnails = _thumbnails(bundle, self.reference)
         self.known = known_of(bundle, self.reference)
+        self.terms = lru_cache(_WISHES)(partial(trust.terms, self.calibration))
         self._openers = openers
         self._capacity = capacity
         self._report = report

@@ -200,8 +200,8 @@ def place(
         embedding: [D].
         known: from `known`.
     """
-    (energy,) = ood.energy(logits[np.newaxis]).tolist()
-    (distance,) = ood.nearest_neighbour(embedding[np.newaxis], known.compared, known.k).tolist()
+    energy = ood.energy(logits)
+    distance = ood.nearest_neighbour(embedding, known.compared, known.k)
     return Novelty(
         Place(distance, ood.percentile(distance, known.nearest_neighbour)),
         Place(energy, ood.percentile(energy, known.energy)),
