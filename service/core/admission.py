@@ -97,14 +97,15 @@ class Backlog:
                 self._seconds_each += weight * (each - self._seconds_each)
 
     def _check(self, pieces: int, demand: Demand | None) -> None:
-        waiting = self._inside + 1 - self._workers
-        wait = max(0, waiting) * self._seconds_each
+        waiting = max(0, self._inside + 1 - self._workers)
+        wait = waiting * self._seconds_each
         if self._inside + pieces > self._capacity:
             raise Overloaded(
                 f"{self._name}: {self._inside} of at most {self._capacity} are waiting",
                 retry_after=wait,
             )
-        if demand is None:
+        # Where nothing waits there is not too much to do, however little time is left.
+        if demand is None or not waiting:
             return
         longest = _EXPECTED_SHARE * (demand.deadline - self._clock())
         if wait > longest:

@@ -124,7 +124,7 @@ class BatchQueue:
 
         Raises:
             InvalidRequest: there are more rows than the queue ever holds.
-            Overloaded: the queue is full, or will not come to the request in time.
+            Overloaded: the queue is full.
             NotReady: the queue is closed.
         """
         return self.submit_later(lambda: feeds, len(next(iter(feeds.values()))), demand)
@@ -146,12 +146,14 @@ class BatchQueue:
 
         Raises:
             InvalidRequest: there are more rows than the queue ever holds.
-            Overloaded: the queue is full, or will not come to the request in time.
+            Overloaded: the queue is full.
             NotReady: the queue is closed.
         """
         demand = demand or Demand()
         request = Request(make, rows, demand)
-        self._backlog.enter(request.rows, demand)
+        # Whether there is time for a request was estimated at its door. Here its own images would
+        # count as work that is before it, and so would work that gives way to it.
+        self._backlog.enter(request.rows)
         with self._lock:
             if self._closed:
                 self._backlog.leave(request.rows, done=False)

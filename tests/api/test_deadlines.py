@@ -96,6 +96,21 @@ def test_who_could_not_be_served_in_time_is_turned_away_at_once(
     assert refused.headers["Retry-After"] == "1"
 
 
+def test_no_image_is_turned_away_for_the_others_of_its_request(
+    app: FastAPI, gate: Gate, clients: ThreadPoolExecutor, red_left: bytes
+) -> None:
+    with TestClient(app) as client:
+        stalled = clients.submit(client.post, "/classify", content=red_left)
+        assert gate.begun.acquire(timeout=SECONDS)
+        Event().wait(0.5)  # the pace from now on, were it not over
+        gate.go.release(5)
+        assert stalled.result(SECONDS).status_code == 200
+        files = [("images", (str(number), red_left)) for number in range(4)]
+        answer = client.post("/classify?timeout_ms=1500", files=files)
+    assert answer.status_code == 200
+    assert len(answer.json()["results"]) == 4
+
+
 def test_who_is_turned_away_is_told_before_sending_the_photo(
     serve: Serve,
     app: FastAPI,

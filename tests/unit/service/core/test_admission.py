@@ -102,6 +102,12 @@ def test_an_empty_backlog_lets_in_even_what_takes_longer_than_it_can(clock: Cloc
     assert backlog.inside == 1
 
 
+def test_what_comes_too_late_is_not_too_much_to_do(clock: Clock) -> None:
+    backlog = paced(clock, seconds=0.5)
+    backlog.enter(1, Demand(deadline=clock.now - 1))
+    assert backlog.inside == 1
+
+
 def test_work_that_was_never_begun_says_nothing_about_the_pace(clock: Clock) -> None:
     backlog = paced(clock, seconds=0.5, capacity=8)
     backlog.enter(8)
