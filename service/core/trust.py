@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,16 +54,14 @@ class Asked:
     max_ood_percentile: float | None = None
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A score of `service.core.ood`, and its percentile among those of calibration images."""
 
     score: float
     percentile: float
 
 
-@dataclass(frozen=True)
-class Novelty:
+class Novelty(NamedTuple):
     """How little an image is like what is known.
 
     The distance decides: on photos of other things the energy of a sure linear classifier says
@@ -90,16 +89,14 @@ class Known:
     nearest_neighbour: Sequence[float]
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """A verdict, and why in words."""
 
     verdict: Acceptance
     reason: str
 
 
-@dataclass(frozen=True)
-class Assessment:
+class Assessment(NamedTuple):
     """What is known of one answer; None where neither bundle nor request say enough."""
 
     coverage: float | None
