@@ -118,7 +118,7 @@ class ServedModel:
             self._status[graph] = Status(State.LOADING)
         self._loader = Thread(target=self._load_others, name=f"load {bundle}", daemon=True)
         self._loader.start()
-        self.drift = _watch(bundle, self.reference, drift_window)
+        self.drift = None if self.reference is None else DriftWatch(self.reference, drift_window)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -286,24 +286,24 @@ def reference_of(bundle: Bundle) -> Reference | None:
     """What the bundle's training images are known by, if it keeps that.
 
     Raises:
-        BundleInvalid: the file is not what it should be.
+        BundleInvalid: the file is not what it should be, or does not fit the graph.
     """
     if REFERENCE not in bundle.manifest.sha256:
         return None
-    return references.read(bundle.directory / REFERENCE, len(bundle.manifest.labels))
+    found = references.read(bundle.directory / REFERENCE, len(bundle.manifest.labels))
+    given = bundle.manifest.graphs[Graph.MODEL].shape("embedding")
+    if given != ("N", found.embedding.shape[1]):
+        raise BundleInvalid(
+            f"{bundle}: {REFERENCE} holds embeddings of {found.embedding.shape[1]} numbers, "
+            f"which fit none of {Graph.MODEL.filename}"
+        )
+    return found
 
 
 def _thumbnails(bundle: Bundle, reference: Reference | None) -> Thumbnails | None:
     if reference is None or THUMBNAILS not in bundle.manifest.sha256:
         return None
     return thumbnail_files.read(bundle.directory / THUMBNAILS, len(reference.ids))
-
-
-def _watch(bundle: Bundle, reference: Reference | None, size: int) -> DriftWatch | None:
-    outputs = bundle.manifest.graphs[Graph.MODEL].outputs
-    if reference is None or "embedding" not in {output.name for output in outputs}:
-        return None
-    return DriftWatch(reference, size)
 
 
 def known_of(bundle: Bundle, reference: Reference | None) -> Known | None:

@@ -1,11 +1,14 @@
+import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from threading import Barrier, Event, Thread
 
 import numpy as np
 import pytest
 
+from models import bundle as bundles
 from models.bundle import Bundle
-from models.errors import GoldenMismatch, NotReady, RuntimeFailure, Unsupported
+from models.errors import BundleInvalid, GoldenMismatch, NotReady, RuntimeFailure, Unsupported
 from models.manifest import Graph
 from service.core.batching import BatchReport
 from service.core.demand import Demand
@@ -236,3 +239,17 @@ def test_closing_stops_the_loading_and_the_queues(tiny_bundle: Bundle) -> None:
     model.close()
     with pytest.raises(NotReady):
         model.classifier.submit({"x": np.zeros(1)})
+
+
+def test_a_reference_of_another_network_is_refused(
+    calibrated_repository: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(calibrated_repository / "tiny" / "1", tmp_path / "1")
+    manifest = bundles.read(tmp_path / "1").manifest
+    with np.load(tmp_path / "1" / "reference.npz") as held:
+        arrays = {**held, "embedding": np.eye(5, dtype=np.float16)[:2]}
+    np.savez(tmp_path / "1" / "reference.npz", **arrays)
+    fields = manifest.model_dump(mode="json", exclude={"sha256"})
+    altered = bundles.write_manifest(tmp_path / "1", fields)
+    with pytest.raises(BundleInvalid, match=r"embeddings of 5 numbers, .* none of model\.onnx"):
+        serve(altered, Opener())
