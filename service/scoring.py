@@ -23,7 +23,7 @@ from service.core.scoring.scorer import Options, Scorer
 from service.core.scoring.scoring import Progress, Work
 from service.core.scoring.scrutiny import Scrutiny, scrutiny
 from service.core.scoring.summary import Summary
-from service.core.serving import known_of, reference_of
+from service.core.training_images import known_of, reference_of
 from service.runtime import loading, noise, plans, providers
 from service.runtime.tuning import Tuning
 from service.settings import Settings

@@ -10,13 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models import bundle as bundles
-from models import reference as references
-from models import thumbnails as thumbnail_files
 from models.bundle import Bundle
-from models.errors import BundleInvalid, NotReady, RuntimeFailure, Unsupported
+from models.errors import NotReady, RuntimeFailure, Unsupported
 from models.manifest import Calibration, Graph, MethodName
-from models.reference import REFERENCE, Reference
-from models.thumbnails import THUMBNAILS, Thumbnails
 from service.core import trust
 from service.core.batching import BatchQueue, BatchReport
 from service.core.demand import Demand
@@ -29,7 +25,8 @@ from service.core.retrieval import Search
 from service.core.saliency.methods import METHODS, possible
 from service.core.similar_index import SimilarIndex
 from service.core.status import State, Status
-from service.core.trust import Known, Novelty
+from service.core.training_images import known_of, reference_of, thumbnails_of
+from service.core.trust import Novelty
 from service.core.workers import yield_to_others
 
 logger = logging.getLogger(__name__)
@@ -92,7 +89,7 @@ class ServedModel:
         self._head = bundles.cam_weights(bundle)
         self.reference = reference_of(bundle)
         self.index = None if self.reference is None else SimilarIndex(self.reference, search)
-        self.thumbnails = _thumbnails(bundle, self.reference)
+        self.thumbnails = thumbnails_of(bundle, self.reference)
         self.known = known_of(bundle, self.reference)
         self.terms = lru_cache(_WISHES)(partial(trust.terms, self.calibration))
         self._openers = openers
@@ -280,43 +277,3 @@ class ServedModel:
     def _open(self, graph: Graph) -> list[Runner]:
         """A session on each device."""
         return [open_graph(self.bundle, graph) for open_graph in self._openers]
-
-
-def reference_of(bundle: Bundle) -> Reference | None:
-    """What the bundle's training images are known by, if it keeps that.
-
-    Raises:
-        BundleInvalid: the file is not what it should be, or does not fit the graph.
-    """
-    if REFERENCE not in bundle.manifest.sha256:
-        return None
-    found = references.read(bundle.directory / REFERENCE, len(bundle.manifest.labels))
-    given = bundle.manifest.graphs[Graph.MODEL].shape("embedding")
-    if given != ("N", found.embedding.shape[1]):
-        raise BundleInvalid(
-            f"{bundle}: {REFERENCE} holds embeddings of {found.embedding.shape[1]} numbers, "
-            f"which fit none of {Graph.MODEL.filename}"
-        )
-    return found
-
-
-def _thumbnails(bundle: Bundle, reference: Reference | None) -> Thumbnails | None:
-    if reference is None or THUMBNAILS not in bundle.manifest.sha256:
-        return None
-    return thumbnail_files.read(bundle.directory / THUMBNAILS, len(reference.ids))
-
-
-def known_of(bundle: Bundle, reference: Reference | None) -> Known | None:
-    """What images are compared with, where the bundle is calibrated for that.
-
-    Raises:
-        BundleInvalid: its calibration compares with a reference that it has not got.
-    """
-    calibration = bundle.manifest.calibration
-    if calibration is None or calibration.ood is None:
-        return None
-    if reference is None:
-        raise BundleInvalid(
-            f"{bundle}: calibration.ood compares with {REFERENCE}, which is missing"
-        )
-    return trust.known(reference.embedding, calibration.ood)
