@@ -95,6 +95,9 @@ class PredictionLog:
         future: Future[T] = Future()
 
         def put(store: Store | None) -> None:
+            # Who asked may have been called off, as requests are by a shutdown.
+            if not future.set_running_or_notify_cancel():
+                return
             if store is None:
                 future.set_exception(
                     NotReady(

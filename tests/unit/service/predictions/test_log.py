@@ -89,6 +89,20 @@ def test_a_question_that_fails_by_itself_does_not_stop_the_log(
     assert log.state == LogState(written=1, lost=0, failure=None)
 
 
+def test_a_question_that_is_called_off_does_not_stop_the_log(
+    path: Path, start: Callable[[Path], PredictionLog]
+) -> None:
+    log, go = start(path), Event()
+    blocked = log.ask(lambda _: go.wait(SECONDS))
+    wait_for(blocked.running)
+    called_off = log.ask(lambda store: store.find("r1/0"))
+    assert called_off.cancel()
+    go.set()
+
+    log.record(answered(1))
+    assert log.ask(lambda store: store.find("r1/0")).result(SECONDS).predicted == "cat"
+
+
 def test_answers_that_pile_up_are_lost_and_counted(
     path: Path, start: Callable[[Path], PredictionLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
