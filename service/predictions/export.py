@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -66,16 +66,19 @@ def export(log: Path, output: Path, images: Path | None) -> int:
 def _rows(log: Path, folder: Path, images: Path | None) -> Iterator[dict[str, Any]]:
     found = store.read(log) if images is None else store.examples(log)
     for row in found:
-        time = datetime.fromtimestamp(row["time"], UTC)
-        path = None if images is None else os.path.relpath(_written(row, images), folder)
-        yield {**row, "time": time, "path": path}
+        row["time"] = datetime.fromtimestamp(row["time"], UTC)
+        if images is not None:
+            # Taken out of the row: a thousand photos may be more than the memory holds.
+            file = _written(row.pop("image"), row["sha256"], images)
+            row["path"] = os.path.relpath(file, folder)
+        yield row
 
 
-def _written(row: Mapping[str, Any], images: Path) -> Path:
-    """The file that a row's image was written to, named by its contents."""
-    file = images / f"{row['sha256']}.{sniff(row['image']).lower()}"
+def _written(image: bytes, sha256: str, images: Path) -> Path:
+    """The file that an image was written to, named by its contents."""
+    file = images / f"{sha256}.{sniff(image).lower()}"
     images.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(row["image"])
+    file.write_bytes(image)
     return file
 
 

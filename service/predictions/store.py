@@ -35,6 +35,19 @@ CREATE TABLE predictions (
 CREATE INDEX labelled ON predictions (model, version, label = predicted) WHERE label IS NOT NULL;
 """
 
+_ROWS = """
+SELECT image_id, time, model, version, sha256, predicted, probability, answer, label
+FROM predictions ORDER BY number
+"""
+
+_EXAMPLES = """
+SELECT image_id, time, model, version, sha256, predicted, probability, answer, label, image
+FROM predictions WHERE number IN (
+    SELECT max(number) FROM predictions
+    WHERE label IS NOT NULL AND image IS NOT NULL GROUP BY sha256
+) ORDER BY number
+"""
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -212,26 +225,21 @@ def accuracy(path: Path) -> list[LiveAccuracy]:
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
-    """All rows of a log that another may be writing, the oldest first, by column.
+    """All rows of a log that another may be writing, the oldest first, without their images.
 
     Raises:
         sqlite3.Error: the file cannot be read.
     """
-    return _select(path, "SELECT * FROM predictions ORDER BY number")
+    return _select(path, _ROWS)
 
 
 def examples(path: Path) -> Iterator[dict[str, Any]]:
-    """As `read`, of each image that was kept and labelled the last labelled row.
+    """As `read`, with `image`, of each image that was kept and labelled the last labelled row.
 
     Raises:
         sqlite3.Error: the file cannot be read.
     """
-    # With max(), SQLite takes the other columns from the row that has it.
-    return _select(
-        path,
-        "SELECT *, max(number) FROM predictions WHERE label IS NOT NULL AND image IS NOT NULL "
-        "GROUP BY sha256 ORDER BY number",
-    )
+    return _select(path, _EXAMPLES)
 
 
 def _select(path: Path, query: str) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The prediction log as a file to learn from, read by pandas and by training."""
 
 import json
+import tracemalloc
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -64,6 +65,28 @@ def test_labelled_images_can_be_learned_from(log: Path, tmp_path: Path) -> None:
     data = table.read(output)
     found = {sample.read(): data.labels[sample.label] for sample in data.samples}
     assert found == {png(0): "cat", png(1): "cat"}  # the last label of an image is the one
+
+
+@pytest.mark.parametrize("options", [[], ["--images", "photos"]], ids=["answers", "images"])
+def test_no_more_than_a_few_images_are_in_memory_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Store(Path("log.sqlite"), keep_images=True)
+    for number in range(40):
+        store.append([answered(number, png(number) + bytes(1_000_000))])
+        store.label(f"r{number}/0", "cat")
+    store.close()
+    export = ["log", "export", "log.sqlite", "-o", "out.parquet", *options]
+    assert run(export) == 0  # imports what it needs
+
+    tracemalloc.start()
+    assert run(export) == 0
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(pd.read_parquet("out.parquet")) == 40
+    assert peak < 10_000_000
 
 
 def test_where_no_image_was_kept_there_is_nothing_to_learn_from(tmp_path: Path) -> None:
