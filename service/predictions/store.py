@@ -18,6 +18,9 @@ LAYOUT = 1
 AT_ONCE = 1000
 """Rows removed in one transaction."""
 
+WAL_BYTES = 4 * 2**20
+"""What is left of the WAL after a large transaction; else it would stay as long as ever."""
+
 _TABLE = """
 CREATE TABLE predictions (
     number INTEGER PRIMARY KEY,
@@ -146,21 +149,32 @@ class Store:
         Raises:
             sqlite3.Error: the disk is full, or refuses.
         """
-        while self._remove_oldest(before) == AT_ONCE:
+        while self._remove_oldest(AT_ONCE, before) == AT_ONCE:
             pass
-        while self._size() > most_bytes and self._remove_oldest(math.inf):
-            pass
+        while (excess := self._size() - most_bytes) > 0:
+            if not self._remove_oldest(self._oldest_filling(excess), math.inf):
+                break
         # `execute` would take one step of it, a page.
         self._connection.executescript("PRAGMA incremental_vacuum")
 
-    def _remove_oldest(self, before: float) -> int:
-        """Remove some of the oldest answers that were given before a time; return how many."""
+    def _remove_oldest(self, count: int, before: float) -> int:
+        """Remove those of the oldest answers that were given before a time; return how many."""
         with self._connection:
             return self._connection.execute(
                 "DELETE FROM predictions WHERE number IN (SELECT number FROM predictions "
                 "ORDER BY number LIMIT ?) AND time < ?",
-                (AT_ONCE, before),
+                (count, before),
             ).rowcount
+
+    def _oldest_filling(self, size: int) -> int:
+        """How many of the oldest answers fill so many bytes; with images, few do."""
+        (less,) = self._connection.execute(
+            "SELECT count(*) FROM (SELECT sum(length(answer) + ifnull(length(image), 0)) "
+            "OVER (ORDER BY number) AS filled FROM predictions ORDER BY number LIMIT ?) "
+            "WHERE filled < ?",
+            (AT_ONCE - 1, size),
+        ).fetchone()
+        return int(less) + 1
 
     def _size(self) -> int:
         pages, free, size = (
@@ -179,6 +193,7 @@ class Store:
         # Readers do not wait for the writer, and a commit does not wait for the disk.
         execute("PRAGMA journal_mode = wal")
         execute("PRAGMA synchronous = normal")
+        execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         # All of it or nothing; and in any case something, so that a disk that is full or read-only
         # refuses now, not the next answer.
         table = _TABLE if layout == 0 else ""

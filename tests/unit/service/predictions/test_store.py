@@ -107,6 +107,29 @@ def test_beyond_its_size_the_oldest_go_and_the_disk_gets_it_back(path: Path) -> 
     assert path.stat().st_size <= 2_500_000
 
 
+def test_beyond_its_size_no_more_images_go_than_have_to(path: Path) -> None:
+    """Few photos fill the log, and the last ones are not to go with the first."""
+    log = Store(path, keep_images=True)
+    log.append([answered(n, image=bytes(100_000)) for n in range(50)])
+
+    log.forget(before=0.0, most_bytes=2_500_000)
+    log.close()
+
+    assert [row["time"] for row in rows(path)] == list(range(26, 50))
+
+
+def test_the_disk_gets_back_what_a_large_transaction_took(path: Path) -> None:
+    log = Store(path, keep_images=True)
+    log.append([answered(1, image=bytes(10_000_000))])
+    wal = path.with_name(f"{path.name}-wal")
+    assert wal.stat().st_size > 10_000_000
+
+    log.append([answered(2)])
+
+    assert wal.stat().st_size <= store.WAL_BYTES
+    log.close()
+
+
 def test_a_disk_that_has_become_full_refuses_the_log_before_any_answer(path: Path) -> None:
     """Or the log would seem to be written until an answer comes, and is lost."""
     log = Store(path, keep_images=False)
