@@ -13,6 +13,9 @@ from service.core.classification import softmax
 TOP = "top1"
 """The class with the highest logit, by a word."""
 
+_LISTED = 10
+"""Most classes that a message names."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -99,8 +102,14 @@ def _index_of(name: str, labels: Sequence[str]) -> int:
     if wanted.isascii() and wanted.isdecimal():
         return int(wanted)
     near = _suggestions(wanted, sorted({s for label in labels for s in _synonyms(label)}))
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-    raise UnknownClass(f"{name!r} is no class of this model{hint}")
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else _listed(labels)
+    raise UnknownClass(f"{name!r} is no class of this model; {hint}")
+
+
+def _listed(labels: Sequence[str]) -> str:
+    """What there is, as far as a message has room for it."""
+    more = f" and {len(labels) - _LISTED:,} more" if len(labels) > _LISTED else ""
+    return f"there are: {', '.join(map(repr, labels[:_LISTED]))}{more}"
 
 
 def _synonyms(label: str) -> list[str]:

@@ -45,6 +45,17 @@ def test_a_misspelt_label_gets_a_hint() -> None:
         resolve("tabbi", LABELS, LOGITS)
 
 
+def test_a_label_like_none_is_told_which_classes_there_are() -> None:
+    with pytest.raises(UnknownClass, match=r"; there are: 'ant', 'bee'$"):
+        resolve("zeppelin", ("ant", "bee"), np.zeros(2))
+
+
+def test_of_many_classes_the_first_ten_are_named() -> None:
+    labels = [f"class {index}" for index in range(1000)]
+    with pytest.raises(UnknownClass, match=r"'class 0', .*'class 9' and 990 more$"):
+        resolve("zeppelin", labels, np.zeros(1000))
+
+
 def test_a_word_of_labels_gets_those_as_a_hint_before_what_is_spelt_alike() -> None:
     labels = ("bat", "Egyptian cat", "tabby, tabby cat", "caterpillar")
     with pytest.raises(UnknownClass, match="mean 'egyptian cat' or 'tabby cat' or 'bat'"):
