@@ -46,11 +46,13 @@ def export(log: Path, output: Path, images: Path | None) -> int:
             written, each once, with its `path` relative to the folder of `output`.
 
     Raises:
-        DataError: there is no such log, or it cannot be read.
+        DataError: there is no such log, it cannot be read, or the output would replace it.
         OSError: the output cannot be written.
     """
     if not log.is_file():
         raise DataError(f"there is no prediction log {log}")
+    if output.exists() and output.samefile(log):
+        raise DataError(f"{output} is the prediction log itself, which the rows would replace")
     rows, written = _rows(log, output.parent, images), 0
     with (
         _translated(log),

@@ -100,6 +100,18 @@ def test_where_no_image_was_kept_there_is_nothing_to_learn_from(tmp_path: Path) 
     assert pd.read_parquet(output).empty
 
 
+def test_a_log_is_not_replaced_by_its_own_rows(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link, before = tmp_path / "link.parquet", log.read_bytes()
+    link.symlink_to(log)
+
+    for output in (log, link):
+        assert run(["log", "export", str(log), "-o", str(output)]) == 1
+        assert "is the prediction log itself" in capsys.readouterr().err
+    assert log.read_bytes() == before
+
+
 @pytest.mark.parametrize("content", [None, b"a diary" * 1000])
 def test_what_is_no_log_is_one_line(
     tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
