@@ -65,4 +65,5 @@ def _fits(found: Reference, classes: int) -> bool:
         and 0 <= int(found.labels.min()) <= int(found.labels.max()) < classes
         and found.predicted.shape == (classes,)
         and found.confidence.shape == (BINS,)
+        and min(found.predicted.min(), found.confidence.min()) >= 0
     )

@@ -53,7 +53,9 @@ def test_an_array_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
         {"labels": np.array([0.0, 1, 2])},
         {"ids": np.array(["a"])},
         {"predicted": np.array([1, 2])},
+        {"predicted": np.array([2, 0, -1, 0])},
         {"confidence": np.arange(19)},
+        {"confidence": np.arange(-1, 19)},
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
