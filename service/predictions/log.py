@@ -156,7 +156,8 @@ class PredictionLog:
         """Wait until there is something to do; False at the end."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._answers or self._questions or self._closed, FORGET_SECONDS
+                lambda: self._answers or self._questions or self._closed,
+                FORGET_SECONDS if self._failure is None else RETRY_SECONDS,
             )
             self._changed.wait_for(self._hurries, GATHER_SECONDS)
             return bool(not self._closed or self._answers or self._questions)
@@ -176,7 +177,7 @@ class PredictionLog:
             try:
                 action(self._store)
                 written = True
-            except sqlite3.Error as error:
+            except Exception as error:  # noqa: BLE001  # or the thread would end, and nobody hear of it
                 self._fail(error)
         with self._changed:
             self._written += rows if written else 0
@@ -191,7 +192,7 @@ class PredictionLog:
             with self._changed:
                 self._failure = None
 
-    def _fail(self, error: sqlite3.Error) -> None:
+    def _fail(self, error: Exception) -> None:
         if self._failure is None:
             logger.error("the prediction log is not written: %s", error)
         if self._store is not None:

@@ -1,6 +1,7 @@
 """Writing beside the requests, on disks that refuse."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -156,6 +157,31 @@ def test_after_a_full_disk_writing_goes_on(
     wait_for(lambda: log.state.written == 2)
     assert log.state.failure is None
     assert ids(path) == ["r1/0", "r3/0"]
+
+
+def test_a_disk_that_has_room_again_is_found_without_an_answer(
+    path: Path, start: Callable[[Path], PredictionLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
+    log = start(path)
+    fill(log)
+    log.record(answered(2, bytes(10)))
+    wait_for(lambda: log.state.lost == 1)
+
+    wait_for(lambda: log.state.failure is None)
+
+
+def test_an_answer_that_cannot_be_written_does_not_stop_the_log_for_ever(
+    path: Path, start: Callable[[Path], PredictionLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
+    log = start(path)
+    log.record(replace(answered(1), image_id="\ud800"))
+    wait_for(lambda: log.state.lost == 1)
+
+    log.record(answered(2))
+    wait_for(lambda: log.state.written == 1)
+    assert ids(path) == ["r2/0"]
 
 
 def fill(log: PredictionLog) -> None:
