@@ -16,14 +16,17 @@ from seewhy.cli.options import (
     settings,
 )
 from seewhy.client import AsyncClient
-from service.api.schemas.similar import Similar
+from service.api.schemas.similar import MOST_NEIGHBOURS, Similar
 
 
 def similar(
     files: photos.FilesArgument,
     *,
     top_k: Annotated[
-        int, typer.Option(metavar="N", min=1, help="How many training images to list.")
+        int,
+        typer.Option(
+            metavar="N", min=1, max=MOST_NEIGHBOURS, help="How many training images to list."
+        ),
     ] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     model: ModelOption = None,

@@ -84,6 +84,18 @@ def test_a_bundle_without_thumbnails_leaves_them_out(
     assert all("thumbnail" not in each for each in neighbours)
 
 
+@pytest.mark.parametrize("top_k", [0, 1001])
+def test_no_more_neighbours_are_listed_than_an_answer_can_hold(
+    showing: TestClient, red_left: bytes, top_k: int
+) -> None:
+    assert len(showing.post("/similar?top_k=1000", content=red_left).json()["neighbours"]) == 2
+
+    refused = showing.post(f"/similar?top_k={top_k}", content=red_left)
+
+    assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert "top_k" in refused.json()["detail"]
+
+
 def test_a_bundle_with_thumbnails_of_other_images_is_refused(
     tmp_path: Path, calibrated_repository: Path
 ) -> None:

@@ -5,6 +5,9 @@ from pydantic import Base64Bytes, BaseModel, Field
 from service.api.schemas.images import Answer, Count, Failed, Options, Timings
 from service.core.demand import Priority
 
+MOST_NEIGHBOURS = 1000
+"""With thumbnails a few megabytes; all of 100,000 would be hundreds, and hold up other requests."""
+
 
 class EmbedOptions(Options):
     """Options of `POST /embed`."""
@@ -17,7 +20,7 @@ class SimilarOptions(Options):
 
     priority = Priority.CLASSIFY
 
-    top_k: Count = Field(5, description="How many training images to list.")
+    top_k: Count = Field(5, le=MOST_NEIGHBOURS, description="How many training images to list.")
 
 
 class ImageEmbedding(BaseModel):
