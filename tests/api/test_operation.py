@@ -80,7 +80,7 @@ def test_a_model_is_shown_with_the_parameters_that_explain_takes(
 ) -> None:
     given = {
         "signed": "true", "samples": 1, "sigma": 0.1, "steps": 1, "baseline": "grey",
-        "channels": 1, "window": 16, "stride": 16, "masks": 1, "seed": 1,
+        "channels": 1, "window": 16, "stride": 16, "masks": 2, "seed": 1,
     }  # fmt: skip
     methods = client.get("/models/tiny").json()["methods"]
     assert {parameter for taken in methods.values() for parameter in taken} == given.keys()
