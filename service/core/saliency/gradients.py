@@ -73,8 +73,10 @@ def smoothgrad(
     # A batch at a time: all copies at once could take hundreds of megabytes.
     for first in range(0, samples, network.batch):
         count = min(network.batch, samples - first)
-        noise = generator.standard_normal((count, *image.shape), dtype=np.float32)
-        noisy = image + deviation * noise
+        noisy = generator.standard_normal((count, *image.shape), dtype=np.float32)
+        # In place: two more arrays of so many numbers would take a quarter of the time of these.
+        noisy *= deviation
+        noisy += image
         for row, cotangent in enumerate(cotangents):
             rows = np.repeat(cotangent[np.newaxis], count, axis=0)
             total[row] += network.input_gradient(noisy, rows).gradient.sum(axis=0, dtype=float)
