@@ -60,6 +60,17 @@ def clients() -> Iterator[ThreadPoolExecutor]:
         yield clients
 
 
+def answer_after(
+    seconds: float, client: TestClient, gate: Gate, clients: ThreadPoolExecutor, image: bytes
+) -> None:
+    """Have an image take so long: the pace from then on."""
+    slow = clients.submit(client.post, "/classify", content=image)
+    assert gate.begun.acquire(timeout=SECONDS)
+    Event().wait(seconds)
+    gate.go.release()
+    assert slow.result(SECONDS).status_code == 200
+
+
 def test_what_waits_until_its_time_is_over_is_not_run(
     app: FastAPI, gate: Gate, clients: ThreadPoolExecutor, red_left: bytes
 ) -> None:
@@ -80,11 +91,7 @@ def test_who_could_not_be_served_in_time_is_turned_away_at_once(
     app: FastAPI, gate: Gate, clients: ThreadPoolExecutor, red_left: bytes
 ) -> None:
     with TestClient(app) as client:
-        slow = clients.submit(client.post, "/classify", content=red_left)
-        assert gate.begun.acquire(timeout=SECONDS)
-        Event().wait(0.3)  # the pace from now on
-        gate.go.release()
-        assert slow.result(SECONDS).status_code == 200
+        answer_after(0.3, client, gate, clients, red_left)
         waiting = [clients.submit(client.post, "/classify", content=red_left) for _ in range(3)]
         for _ in waiting[:1]:
             assert gate.begun.acquire(timeout=SECONDS)
@@ -100,11 +107,9 @@ def test_no_image_is_turned_away_for_the_others_of_its_request(
     app: FastAPI, gate: Gate, clients: ThreadPoolExecutor, red_left: bytes
 ) -> None:
     with TestClient(app) as client:
-        stalled = clients.submit(client.post, "/classify", content=red_left)
-        assert gate.begun.acquire(timeout=SECONDS)
-        Event().wait(0.5)  # the pace from now on, were it not over
-        gate.go.release(5)
-        assert stalled.result(SECONDS).status_code == 200
+        # That is over, and no pace to reckon with.
+        answer_after(0.5, client, gate, clients, red_left)
+        gate.go.release(4)
         files = [("images", (str(number), red_left)) for number in range(4)]
         answer = client.post("/classify?timeout_ms=1500", files=files)
     assert answer.status_code == 200
