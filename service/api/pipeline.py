@@ -42,9 +42,7 @@ async def see(service: Parts, model: ServedModel, image: bytes, demand: Demand) 
     """
     started = time.perf_counter()
     photo = _Photo(image, model.bundle.manifest.preprocessing, service.photo_limits)
-    if model.plan.batch == 1 and model.plan.sessions >= service.decoders.sessions:
-        # Each session's thread decodes too: to hand the image on would only cost, and what was
-        # begun first is done first.
+    if model.plan.decodes:
         answering = model.classifier.submit_later(photo.decode, 1, demand)
     else:
         decoding = service.decoders.submit_later(photo.decode, 1, demand)

@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import count
 from threading import Condition, Lock, Thread
+from typing import NamedTuple
 
 from models.errors import NotReady, OutOfMemory
 from service.core.admission import Backlog
@@ -40,6 +41,13 @@ class BatchReport:
     seconds: float
     limit: int
     out_of_memory: bool = False
+
+
+class _Made(NamedTuple):
+    """A request whose turn has come, and its inputs."""
+
+    request: Request
+    feeds: Arrays
 
 
 def _no_report(_: BatchReport) -> None:
@@ -84,7 +92,6 @@ class BatchQueue:
         self._crowded = Condition(self._lock)
         self._crowd = len(runners) + 1
         self._closed = False
-        self._idle = 0
         self._calls = count(1)
         self._sessions = {
             id(runner): Session(runner, BatchLimit(max_batch), Condition(self._lock))
@@ -134,7 +141,7 @@ class BatchQueue:
     ) -> Future[Answer]:
         """Queue one request whose inputs are made by the inference thread, when it is run.
 
-        What `make` raises fails the request, and with it its batch: for batches of one.
+        What `make` raises fails the request alone.
 
         Args:
             make: gives the graph's inputs by name.
@@ -202,7 +209,6 @@ class BatchQueue:
         """Wait for requests and take as many as fit; none means that the queue is closed."""
         batch: Sequence[Request] = []
         with self._lock:
-            self._idle += 1
             while not batch:
                 while not self._line and not self._closed:
                     session.resting += 1
@@ -210,9 +216,7 @@ class BatchQueue:
                     session.running -= 1  # it was called, and may find that another was quicker
                 if not self._line:
                     break
-                # Idle sessions share what waits: one is not to take all while another rests.
-                batch = self._take(session, math.ceil(self._line.rows / self._idle))
-            self._idle -= 1
+                batch = self._take(session)
         return batch
 
     def _next_batch_of_crowd(self, session: Session) -> Sequence[Request]:
@@ -223,35 +227,50 @@ class BatchQueue:
                 self._crowded.wait_for(lambda: self._closed or self._line.rows >= self._crowd)
                 if self._closed:
                     break
-                batch = self._take(session, self._line.rows)
+                batch = self._take(session)
         return batch
 
-    def _take(self, session: Session, most_rows: int) -> Sequence[Request]:
-        batch, useless = self._line.take(min(most_rows, session.limit.rows))
+    def _take(self, session: Session) -> Sequence[Request]:
+        # The sessions share what waits: of two requests, one is done sooner by the next that
+        # becomes idle than in a batch with the other.
+        share = math.ceil(self._line.rows / self.sessions)
+        batch, useless = self._line.take(min(share, session.limit.rows))
         self._backlog.leave(useless, done=False)
         session.running += bool(batch)
         return batch
 
     def _answer(self, session: Session, batch: Sequence[Request]) -> None:
         """Run a batch; what goes wrong concerns its requests and no other."""
-        failure = self._attempt(session, batch)
+        made = self._make(batch)
+        if not made:
+            return
+        failure = self._attempt(session, made)
         if failure is None:
             return
-        again = _again(batch, failure)
+        again = _again(made, failure)
         for part in again:
             if failed := self._attempt(session, part):
                 self._fail(part, failed)
         if not again:
-            self._fail(batch, failure)
+            self._fail(made, failure)
 
-    def _attempt(self, session: Session, batch: Sequence[Request]) -> Exception | None:
+    def _make(self, batch: Sequence[Request]) -> list[_Made]:
+        """The inputs of each request that has any; the others hear what went wrong."""
+        made = []
+        for request in batch:
+            try:
+                made.append(_Made(request, request.make()))
+            except Exception as error:  # noqa: BLE001  # the request gets it, the thread lives on
+                self._backlog.leave(request.rows)
+                request.answer.set_exception(error)
+        return made
+
+    def _attempt(self, session: Session, batch: Sequence[_Made]) -> Exception | None:
         """Run a batch and answer its requests; or return what went wrong."""
+        rows = sum(each.request.rows for each in batch)
         started = time.perf_counter()
-        rows = sum(request.rows for request in batch)
         try:
-            feeds = joined([request.make() for request in batch])
-            started = time.perf_counter()
-            outputs = session.run(feeds)
+            outputs = session.run(joined([each.feeds for each in batch]))
         except Exception as error:  # noqa: BLE001  # the requests get it, the thread lives on
             if isinstance(error, OutOfMemory):
                 self._tell(rows, time.perf_counter() - started, out_of_memory=True)
@@ -259,7 +278,7 @@ class BatchQueue:
         seconds = time.perf_counter() - started
         self._backlog.leave(rows)
         first = 0
-        for request in batch:
+        for request, _ in batch:
             own = slice(first, first + request.rows)
             first = own.stop
             request.answer.set_result(
@@ -275,9 +294,9 @@ class BatchQueue:
         limit = min(session.limit.rows for session in self._sessions.values())
         self._report(BatchReport(rows, seconds, limit, out_of_memory))
 
-    def _fail(self, batch: Sequence[Request], error: Exception) -> None:
-        self._backlog.leave(sum(request.rows for request in batch))
-        for request in batch:
+    def _fail(self, batch: Sequence[_Made], error: Exception) -> None:
+        self._backlog.leave(sum(each.request.rows for each in batch))
+        for request, _ in batch:
             request.answer.set_exception(error)
 
 
@@ -290,7 +309,7 @@ class _Queued:
         return self.queue.submit(feeds, self.demand).result().outputs
 
 
-def _again(batch: Sequence[Request], failure: Exception) -> list[Sequence[Request]]:
+def _again(batch: Sequence[_Made], failure: Exception) -> list[Sequence[_Made]]:
     """How a batch that has failed is run once more: in halves.
 
     So one request that cannot be run does not fail all others, and what needs too much memory
@@ -298,5 +317,5 @@ def _again(batch: Sequence[Request], failure: Exception) -> list[Sequence[Reques
     """
     if len(batch) > 1:
         return [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
-    too_large = isinstance(failure, OutOfMemory) and batch[0].rows > 1
+    too_large = isinstance(failure, OutOfMemory) and batch[0].request.rows > 1
     return [batch] if too_large else []

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 class Plan:
     """On each device, `sessions` run at once, with `threads` each (0: one a core).
 
-    Each runs `batch` rows at most.
+    Each runs `batch` rows at most. Where a plan `decodes`, so do the threads that run its
+    sessions: decoding takes the same cores, and to hand an image on would only cost.
     """
 
     sessions: int
     threads: int
     batch: int
+    decodes: bool = False
 
 
 def batch_sizes(most: int) -> list[int]:

@@ -107,7 +107,7 @@ class ServedModel:
         runners = [run for _ in range(loaded) for run in self._open(Graph.MODEL)]
         runners *= plan.sessions // loaded
         # While such a caller waits for the interpreter, its core has nothing to do.
-        reserve = runners if plan.threads == 1 and plan.batch == 1 else []
+        reserve = runners if plan.decodes else []
         self.classifier = self._start_queue(runners, Graph.MODEL, reserve)
         self.load_seconds = time.perf_counter() - started
         self._later = [graph for graph in _FOLLOWING if graph in bundle.manifest.graphs]

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import onnxruntime
@@ -67,6 +67,7 @@ def _conditions(bundle: Bundle, device: Device, threads: int, max_batch: int) ->
         "onnxruntime": onnxruntime.__version__,
         "threads": threads,
         "max_batch": max_batch,
+        "plan": [field.name for field in fields(Plan)],
     }
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 

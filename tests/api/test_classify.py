@@ -65,7 +65,7 @@ def test_top_k_limits_the_predictions(client: TestClient, red_left: bytes) -> No
     assert len(answer["predictions"]) == 2
 
 
-def test_where_images_go_one_by_one_no_thread_but_the_sessions_decodes(
+def test_where_the_sessions_threads_decode_no_other_thread_does(
     client: TestClient, red_left: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = client.app
@@ -77,7 +77,7 @@ def test_where_images_go_one_by_one_no_thread_but_the_sessions_decodes(
     assert client.post("/classify", content=red_left).status_code == 200
 
     (model,) = client.get("/readyz").json()["models"]
-    assert submit.call_count == (0 if model["plan"]["batch"] == 1 else 1)
+    assert submit.call_count == (0 if model["plan"]["decodes"] else 1)
 
 
 def test_stages_add_up_to_no_more_than_the_total(client: TestClient, red_left: bytes) -> None:

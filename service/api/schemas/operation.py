@@ -56,6 +56,7 @@ class RunPlan(BaseModel):
     sessions: int
     threads: int = Field(description="0: one for each core")
     batch: int
+    decodes: bool = Field(description="whether the threads that run the sessions decode, too")
 
 
 class LoadedModel(ModelName):

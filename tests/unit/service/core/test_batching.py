@@ -268,6 +268,23 @@ def test_several_sessions_run_at_once() -> None:
     queue.close()
 
 
+def test_sessions_share_what_waits_with_those_that_are_busy() -> None:
+    runners = [Doubler(gated=True), Doubler(gated=True)]
+    queue = BatchQueue(runners, name="test", max_batch=4, capacity=8)
+    running = [submit(queue, 1), submit(queue, 2)]
+    assert all(runner.begun.acquire(timeout=SECONDS) for runner in runners)
+    waiting = [submit(queue, number) for number in (3, 4, 5)]
+    for runner in runners:
+        runner.go.release(4)
+    assert [each.result(SECONDS).outputs["y"].item() for each in running + waiting] == [
+        *(2, 4, 6, 8, 10)
+    ]
+    batches = [batch for runner in runners for batch in runner.batches]
+    assert [3, 4] in batches, "a half of the three, rounded up"
+    assert [5] in batches
+    queue.close()
+
+
 def test_a_session_in_reserve_takes_work_of_a_crowd_alone(runner: Doubler) -> None:
     reserve = Doubler(gated=True)
     queue = BatchQueue([runner], name="test", max_batch=1, capacity=8, reserve=[reserve])
@@ -427,6 +444,24 @@ def test_inputs_are_made_when_their_turn_has_come(runner: Doubler) -> None:
     assert made.result(SECONDS).outputs["y"].tolist() == [4]
     assert threads == ["one by one"]
     queue.close()
+    assert queue.depth == 0
+
+
+def test_inputs_that_cannot_be_made_fail_their_own_request_alone(
+    runner: Doubler, queue: BatchQueue
+) -> None:
+    def fail() -> Arrays:
+        raise CorruptImage("no photo")
+
+    first = submit(queue, 0)
+    assert runner.begun.acquire(timeout=SECONDS)
+    before, failed, after = submit(queue, 1), queue.submit_later(fail, 1), submit(queue, 2)
+    runner.go.release(2)
+    with pytest.raises(CorruptImage, match="no photo"):
+        failed.result(SECONDS)
+    answers = [each.result(SECONDS).outputs["y"].tolist() for each in (first, before, after)]
+    assert answers == [[0], [2], [4]]
+    assert runner.batches == [[0], [1, 2]]
     assert queue.depth == 0
 
 

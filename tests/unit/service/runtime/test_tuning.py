@@ -38,7 +38,14 @@ class Sleeper:
 def test_a_larger_batch_has_to_be_worth_it() -> None:
     rates = {Plan(2, 1, 1): 100.0, Plan(2, 1, 4): 104.0, Plan(1, 2, 4): 90.0}
     assert tuning.choose(rates) == Plan(2, 1, 1)
+    assert tuning.choose({**rates, Plan(2, 1, 2): 107.0}) == Plan(2, 1, 2)
     assert tuning.choose({**rates, Plan(1, 2, 8): 150.0}) == Plan(1, 2, 8)
+
+
+def test_a_plan_whose_threads_decode_may_be_a_little_slower() -> None:
+    decoding = Plan(2, 1, 1, decodes=True)
+    assert tuning.choose({decoding: 100.0, Plan(1, 2, 1): 109.0}) == decoding
+    assert tuning.choose({decoding: 100.0, Plan(1, 2, 1): 120.0}) == Plan(1, 2, 1)
 
 
 def test_of_equal_batches_the_quickest_plan_is_taken() -> None:
