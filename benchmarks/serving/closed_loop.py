@@ -37,7 +37,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     paths = sorted(given.photos.rglob("*.jpg"))[:100]
-    compared = [servers.seewhy(), *servers.peers(given.environments)]
+    own = [servers.seewhy(), servers.seewhy_as_peers_decode()]
+    compared = [*own, *servers.peers(given.environments)]
     print(conditions(paths, medians(given.rounds, given.seconds)))
     limits, rows = run(compared, paths, given.rounds, given.seconds)
     report(limits, rows)

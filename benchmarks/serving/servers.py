@@ -22,6 +22,8 @@ ROOT = HERE.parents[1]
 BUNDLE = ROOT / "models/zoo/efficientnet_lite0/1"
 MODEL = BUNDLE / "model.onnx"
 
+SERVE = ("serve", "--provider", "cpu")
+
 START_SECONDS = 120
 PATIENCE_SECONDS = 10
 
@@ -43,8 +45,14 @@ class Server:
 
 def seewhy(environment: Mapping[str, str] | None = None) -> Server:
     """SeeWhy, from this interpreter's environment, as it is set up by default but for some."""
-    command = (sys.executable, "-m", "seewhy", "serve", "--provider", "cpu")
+    command = (sys.executable, "-m", "seewhy", *SERVE)
     return Server("SeeWhy", command, environment=dict(environment or {}))
+
+
+def seewhy_as_peers_decode() -> Server:
+    """The same, but that photos are decoded and resized as by the peers."""
+    command = (sys.executable, "-m", "benchmarks.serving.peers_decoder", *SERVE)
+    return Server("SeeWhy, the peers' decoder", command)
 
 
 def peers(environments: Path) -> list[Server]:
