@@ -77,7 +77,10 @@ class Settings(BaseSettings):
         "for each 200 passes (or less) of robustness checks",
     )
     decode_threads: int = Field(
-        default=0, ge=0, description="threads that decode images; 0: one for each core"
+        default=0,
+        ge=0,
+        description="threads that decode images, where those of the sessions do not; "
+        "0: one for each core",
     )
     explain_threads: Count = Field(
         default=4,
