@@ -10,7 +10,7 @@ from models.bundle import Bundle
 from models.errors import OutOfMemory
 from service.core.plan import Plan
 from service.core.ports import Arrays
-from service.runtime import tuning
+from service.runtime import hardware, tuning
 from service.runtime.providers import Device, Provider, choose
 from service.runtime.tuning import Effort, Tuning
 
@@ -133,6 +133,9 @@ def test_a_bundle_is_tuned_within_its_limits(tiny_bundle: Bundle) -> None:
     plan = tuning.tune(tiny_bundle, CPU, Tuning.QUICK, threads=1, max_batch=3).plan
     assert plan.threads == 1
     assert plan.batch in (1, 2, 3)
+    assert plan.decodes, "there is a session for each core"
+    two = tuning.tune(tiny_bundle, CPU, Tuning.QUICK, threads=hardware.cores() + 1, max_batch=1)
+    assert not two.plan.decodes, "a session has threads of its own"
 
 
 def test_without_tuning_one_session_gathers_batches() -> None:
