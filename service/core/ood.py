@@ -23,7 +23,7 @@ _AXES = 32
 _SPARE = 15
 """More rows are compared in full than neighbours that count, for the axes order them roughly."""
 
-_TINY = float(np.finfo(np.float64).tiny)
+_TINY = float(np.finfo(np.float32).tiny)  # a smaller one would be 0 beside float32
 
 
 @dataclass(frozen=True, eq=False)

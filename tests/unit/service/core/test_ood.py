@@ -41,6 +41,12 @@ def searched(images: Floats, reference: Floats, k: int) -> Floats:
     return np.asarray(search.kneighbors(normalize(images))[0][:, -1])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_embedding_of_zeros_is_as_far_from_all(digits: Floats, dtype: type) -> None:
+    compared = ood.compared(digits[:100].astype(dtype))
+    assert ood.nearest_neighbour(np.zeros(64, dtype), compared, 1) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("k", [1, 10, 300])
 def test_neighbours_are_as_far_as_scikit_learn_finds_them(digits: Floats, k: int) -> None:
     digits = digits[:, 16:48]  # as long as there are axes
