@@ -192,7 +192,7 @@ class Raps(Frozen):
     """Regularized adaptive prediction sets: `service.core.conformal.raps_scores`."""
 
     thresholds: Annotated[
-        dict[Coverage, Annotated[Finite, Field(ge=0)]],
+        dict[Coverage, Annotated[Finite, Field(ge=-1)]],
         Field(min_length=1, description="the largest score in a set, by coverage"),
         AfterValidator(_rising_with_coverage),
     ]

@@ -81,7 +81,7 @@ def _print_table(
 def _trust(found: Classification) -> Iterator[str]:
     """What is known of an answer, in lines."""
     if found.prediction_set is not None:
-        members = ", ".join(member.label for member in found.prediction_set) or "none"
-        yield f"the {found.coverage:.0%} set: {members}"
+        members = ", ".join(member.label for member in found.prediction_set)
+        yield f"the {found.coverage:.0%} set: {members or 'empty, surer answers suffice'}"
     if found.decision is not None:
         yield f"{found.decision}: {found.reason}"

@@ -39,10 +39,11 @@ def raps_scores(probabilities: npt.NDArray[np.floating], *, penalty: float, k_re
 
     Angelopoulos et al. 2021, "Uncertainty sets for image classifiers using conformal
     prediction", section 2, with u = 0 instead of a random number, in fitting and in serving
-    alike: the same image always has the same set, and the promise holds. The most probable
-    class scores 0, so no set is empty; where a model is right more often than was promised,
-    its sets are that one class. (u = 1 promises as much, but leaves sure answers empty and
-    swells the unsure ones.) Equal probabilities rank by index.
+    alike: the same image always has the same set. By that alone the most probable class would
+    score 0 in every image, and where a model is right more often than was promised, so would
+    its sets be. So these ties are broken by certainty: the most probable class scores minus
+    its probability. A threshold below 0 leaves the least certain answers empty, and names one
+    class in the others (ADR 4). Equal probabilities rank by index.
 
     Args:
         probabilities: [N, K], in [0, 1]; a row's sum is 1.
@@ -50,16 +51,16 @@ def raps_scores(probabilities: npt.NDArray[np.floating], *, penalty: float, k_re
         k_reg: ranks that go free, at least 1.
 
     Returns:
-        [N, K], in [0, 1 + penalty * max(K - k_reg, 0)].
+        [N, K], in [-1, 1 + penalty * max(K - k_reg, 0)]; at least 0 but for the most probable.
     """
     values = np.asarray(probabilities, dtype=np.float64)
     order = np.argsort(-values, axis=1, kind="stable")
-    mass = np.take_along_axis(values, order, axis=1).cumsum(axis=1)
+    own = np.take_along_axis(values, order, axis=1)
     # A sum may round to more than 1.
-    before = np.minimum(np.insert(mass[:, :-1], 0, 0.0, axis=1), 1)
+    before = np.minimum(np.insert(own.cumsum(axis=1)[:, :-1], 0, 0.0, axis=1), 1)
     ranks = np.arange(1, values.shape[1] + 1)
     scores = np.empty_like(values)
-    np.put_along_axis(scores, order, _raps_score(before, ranks, penalty, k_reg), axis=1)
+    np.put_along_axis(scores, order, _raps_score(own, before, ranks, penalty, k_reg), axis=1)
     return scores
 
 
@@ -100,7 +101,8 @@ def prediction_set(
         if isinstance(rule, Lac):
             score = 1 - prediction.probability
         else:
-            score = _raps_score(min(mass, 1.0), rank, rule.penalty, rule.k_reg)
+            own, before = prediction.probability, min(mass, 1.0)
+            score = _raps_score(own, before, rank, rule.penalty, rule.k_reg)
         if score > largest:
             break
         found.append(prediction)
@@ -108,9 +110,9 @@ def prediction_set(
     return tuple(found)
 
 
-def _raps_score(before: Any, rank: Any, penalty: float, k_reg: int) -> Any:
-    """Of a class with so much mass before it, for numbers and arrays alike."""
-    return before + penalty * (rank - k_reg) * (rank > k_reg)
+def _raps_score(own: Any, before: Any, rank: Any, penalty: float, k_reg: int) -> Any:
+    """Of a class by its mass and that before it, for numbers and arrays alike."""
+    return before - own * (rank == 1) + penalty * (rank - k_reg) * (rank > k_reg)
 
 
 def threshold(rule: Lac | Raps, coverage: float) -> float:

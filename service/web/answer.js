@@ -57,7 +57,7 @@ function set({ prediction_set: members, coverage }) {
     element(
       "div",
       { class: "set" },
-      element("p", {}, names.length ? `${often}:` : `${often}; no class is probable enough for this one.`),
+      element("p", {}, names.length ? `${often}:` : `${often}; for that, surer answers than this one suffice.`),
       element("ul", { class: "chips" }, ...names),
     ),
   ];

@@ -100,6 +100,18 @@ def test_a_calibrated_model_shows_its_set_its_decision_and_how_unusual_the_photo
     expect(start.locator("#answer")).to_contain_text(unusual)
 
 
+def test_of_an_empty_set_the_page_says_why(start: Page, red: Path) -> None:
+    def emptied(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json=response.json() | {"prediction_set": []})
+
+    start.route("**/classify?*", emptied)
+    pick(start, red)
+
+    expect(start.locator(".set")).to_contain_text("surer answers than this one suffice")
+    assert start.locator(".chips li").count() == 0
+
+
 def test_another_model_answers_when_it_is_chosen(start: Page, red: Path) -> None:
     pick(start, red)
     start.locator("#model").select_option("plain")

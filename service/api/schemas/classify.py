@@ -100,7 +100,9 @@ class Classified(BaseModel):
         None, description="how often such prediction sets hold the true class"
     )
     prediction_set: list[Prediction] | None = Field(
-        None, description="the classes that cannot be ruled out, most probable first"
+        None,
+        description="the classes that cannot be ruled out, most probable first; none where surer "
+        "answers suffice for the coverage",
     )
     ood: OutOfDistribution | None = None
     decision: Acceptance | None = Field(

@@ -90,6 +90,14 @@ def test_a_manifest_does_not_change(fields: dict[str, Any]) -> None:
         manifest(fields).version = 2  # type: ignore[misc]
 
 
+def test_a_threshold_of_raps_may_be_negative(fields: dict[str, Any]) -> None:
+    thresholds = {"0.8": -1.0, "0.9": -0.3, "0.95": 0.2}
+    made = manifest(fields, calibration=CALIBRATION | raps(thresholds=thresholds))
+    assert made.calibration is not None
+    assert made.calibration.conformal is not None
+    assert made.calibration.conformal.raps.thresholds == thresholds
+
+
 def test_a_calibration_survives_json(fields: dict[str, Any]) -> None:
     made = manifest(fields, calibration=CALIBRATION)
     assert Manifest.model_validate_json(made.model_dump_json()) == made
@@ -132,6 +140,7 @@ def raps(**changes: object) -> dict[str, Any]:
         (lac(p90=0.5), "match pattern"),
         (lac(p8=0.5, p95=0.4), "does not fall where the coverage rises"),
         (raps(thresholds={"0.9": 0.3}), "the same coverages"),
+        (raps(thresholds=THRESHOLDS | {"0.8": -1.1}), "greater than or equal to -1"),
         (raps(penalty=-1), "greater than or equal to 0"),
         (raps(k_reg=0), "greater than or equal to 1"),
         (ood(energy=RISING[:100]), "at least 101"),

@@ -39,10 +39,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-def draws(images: int, *, seed: int, classes: int = 6) -> tuple[Floats, Ints]:
-    """Probabilities, and labels drawn from them."""
+def draws(images: int, *, seed: int, classes: int = 6, spread: float = 0.3) -> tuple[Floats, Ints]:
+    """Probabilities, the surer the smaller `spread` is, and labels drawn from them."""
     generator = np.random.default_rng(seed)
-    probabilities = generator.dirichlet(np.full(classes, 0.3), size=images)
+    probabilities = generator.dirichlet(np.full(classes, spread), size=images)
     positions = generator.random((images, 1))
     labels = (probabilities.cumsum(axis=1) < positions).sum(axis=1)
     return probabilities, np.minimum(labels, classes - 1)
@@ -151,6 +151,7 @@ def test_thresholds_are_those_of_mapie() -> None:
 @pytest.mark.parametrize("kind", ["lac", "raps"])
 def test_coverage_is_as_promised(kind: str) -> None:
     coverage, images, repetitions = 0.8, 39, 1000
+    fitted_on = images if kind == "lac" else images - images // 5
     held = 0
     for seed in range(repetitions):
         probabilities, labels = draws(images + 1, seed=seed)
@@ -159,9 +160,35 @@ def test_coverage_is_as_promised(kind: str) -> None:
         held += bool(prediction_sets(probabilities[:1], rule, coverage)[0, labels[0]])
     # One new image each: a binomial number, but for one chance in ten thousand at either end.
     assert held >= scipy.stats.binom.ppf(1e-4, repetitions, coverage)
-    if kind == "lac":  # whose scores have no ties
-        most = coverage + 1 / (images + 1)
-        assert held <= scipy.stats.binom.ppf(1 - 1e-4, repetitions, most)
+    most = coverage + 1 / (fitted_on + 1)
+    assert held <= scipy.stats.binom.ppf(1 - 1e-4, repetitions, most)
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
+@pytest.mark.parametrize("kind", ["lac", "raps"])
+def test_a_model_that_is_right_more_often_than_promised_covers_no_more_than_that(
+    kind: str, coverage: float
+) -> None:
+    images, new, repetitions = 250, 300, 400
+    fitted_on = images if kind == "lac" else images - images // 5
+    # How many of the new images a set covers, over calibration and test: Angelopoulos & Bates
+    # 2021, "A gentle introduction to conformal prediction", appendix C.
+    place = -((-(fitted_on + 1) * Fraction(str(coverage))) // 1)
+    law = scipy.stats.betabinom(new, int(place), int(fitted_on + 1 - place))
+    fewest, most = law.interval(0.99)
+    held, right = [], []
+    for seed in range(repetitions):
+        probabilities, labels = draws(images + new, seed=seed, spread=0.015)
+        found = fit_conformal(probabilities[new:], labels[new:], [coverage])
+        rule: Lac | Raps = getattr(found, kind)
+        sets = prediction_sets(probabilities[:new], rule, coverage)
+        held.append(int(sets[np.arange(new), labels[:new]].sum()))
+        right.append(np.mean(probabilities[:new].argmax(axis=1) == labels[:new]))
+    assert np.mean(right) > coverage
+    # Each but for one chance in ten thousand.
+    outside = sum(not fewest <= each <= most for each in held)
+    assert outside <= scipy.stats.binom.ppf(1 - 1e-4, repetitions, 0.01)
+    assert scipy.stats.ttest_1samp(held, law.mean()).pvalue > 1e-4
 
 
 @pytest.mark.parametrize(("images", "certain"), [(0, 0), (1, 0), (8, 1), (18, 2), (19, 3)])
@@ -197,12 +224,19 @@ def test_the_penalty_keeps_sets_small_where_the_true_class_is_among_the_first() 
     assert prediction_sets(probabilities, free, 0.95).sum(axis=1).max() > 4
 
 
-def test_a_model_that_is_right_more_often_than_promised_names_one_class() -> None:
+def test_of_a_model_that_is_always_right_the_least_certain_answers_are_left_empty() -> None:
     labels = np.arange(500) % 5
-    probabilities = np.where(np.eye(5)[labels] > 0, 0.6, 0.1)
-    found = fit_conformal(probabilities, labels)
-    sets = prediction_sets(probabilities, found.raps, 0.95)
-    np.testing.assert_array_equal(sets, np.eye(5)[labels])
+    sure = np.random.default_rng(0).permutation(np.linspace(0.5, 0.9, 500))
+    probabilities = np.repeat((1 - sure[:, np.newaxis]) / 4, 5, axis=1)
+    probabilities[np.arange(500), labels] = sure
+    found = fit_conformal(probabilities, labels, seed=4)
+    sets = prediction_sets(probabilities, found.raps, 0.9)
+    full = sets.sum(axis=1) > 0
+    np.testing.assert_array_equal(sets[full], np.eye(5)[labels[full]])
+    assert sure[~full].max() < sure[full].min()
+    # Of the 400 that the threshold was fitted on, 0.9 of one more: rounded up, 361.
+    fitting = np.random.default_rng(4).permutation(500)[100:]
+    assert full[fitting].sum() == 361
 
 
 def test_the_coverage_reached_is_the_share_of_sets_with_the_true_class() -> None:

@@ -92,6 +92,19 @@ def test_classify_prints_a_table(photo: Path, tiny_repository: Path) -> None:
     assert "[red] left.png" in done.stdout
 
 
+def test_classify_says_which_classes_cannot_be_ruled_out_and_why_none(
+    photo: Path, tmp_path: Path, calibrated_repository: Path
+) -> None:
+    unsure = tmp_path / "black.png"
+    Image.new("RGB", (32, 32)).save(unsure)
+    options = ("--coverage", "0.8", "--sets", "lac", "--repository", calibrated_repository)
+    done = seewhy("classify", photo, unsure, *options)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    sets = re.findall(r"the 80% set: .*?(?=  )", done.stdout)
+    assert sets == ["the 80% set: red", "the 80% set: empty, surer answers suffice"]
+
+
 def test_classify_prints_json_lines_and_goes_on_past_a_bad_file(
     photo: Path, no_photo: Path, tiny_repository: Path
 ) -> None:

@@ -1,6 +1,5 @@
 """Prediction sets, held against MAPIE's and against the papers' definitions, word for word."""
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -61,7 +60,12 @@ def test_raps_sets_are_those_of_mapie(
 
 def test_raps_scores_are_the_mass_before_a_class_and_a_penalty_by_rank() -> None:
     found = raps_scores(np.array([[0.1, 0.4, 0.2, 0.3]]), penalty=0.05, k_reg=2)
-    np.testing.assert_allclose(found, [[0.9 + 0.1, 0.0, 0.7 + 0.05, 0.4]], rtol=1e-12)
+    np.testing.assert_allclose(found, [[0.9 + 0.1, -0.4, 0.7 + 0.05, 0.4]], rtol=1e-12)
+
+
+def test_the_surest_answers_have_the_lowest_raps_scores() -> None:
+    found = raps_scores(np.array([[0.6, 0.4], [0.01, 0.99], [0.0, 1.0]]), penalty=0.5, k_reg=1)
+    np.testing.assert_array_equal(found.min(axis=1), [-0.6, -0.99, -1.0])
 
 
 @pytest.mark.parametrize("classes", [1, 2, 8, 16, 17, 300])
@@ -70,10 +74,12 @@ def test_the_set_of_one_image_is_its_row_of_all_sets(classes: int) -> None:
     probabilities = generator.dirichlet(np.full(classes, 0.05), size=200)
     probabilities[0] = 1 / classes
     thresholds = {"0.5": 0.0, "0.6": 0.4, "0.7": 0.8, "0.8": 0.97, "0.9": 1.0}
-    raps = Raps(thresholds=thresholds, penalty=0.01, k_reg=3)
-    rules: list[Lac | Raps] = [Lac(thresholds=thresholds), raps]
+    negative = {"0.2": -0.97, "0.3": -0.5, "0.4": -0.1}
+    lac: list[tuple[Lac | Raps, str]] = [(Lac(thresholds=thresholds), c) for c in thresholds]
+    raps = Raps(thresholds=negative | thresholds, penalty=0.01, k_reg=3)
     names = [str(index) for index in range(classes)]
-    for rule, coverage in itertools.product(rules, map(float, thresholds)):
+    for rule, named in [*lac, *((raps, c) for c in raps.thresholds)]:
+        coverage = float(named)
         largest = threshold(rule, coverage)
         sets = prediction_sets(probabilities, rule, coverage)
         for row, expected in zip(probabilities, sets, strict=True):
@@ -83,15 +89,28 @@ def test_the_set_of_one_image_is_its_row_of_all_sets(classes: int) -> None:
 
 def test_equal_probabilities_rank_by_index() -> None:
     found = raps_scores(np.tile([[1.0, 3.0]], 512) / 2048, penalty=0.0, k_reg=1) * 2048
-    np.testing.assert_array_equal(found[0, 1::2], 3 * np.arange(512))
+    assert found[0, 1] == -3
+    np.testing.assert_array_equal(found[0, 3::2], 3 * np.arange(1, 512))
     np.testing.assert_array_equal(found[0, 0::2], 3 * 512 + np.arange(512))
 
 
-def test_a_raps_set_is_never_empty(probabilities: Floats) -> None:
+def test_a_raps_set_is_empty_only_where_its_threshold_is_negative(probabilities: Floats) -> None:
     rule = Raps(thresholds={"0.9": 0.0}, penalty=0.5, k_reg=1)
     found = prediction_sets(probabilities, rule, 0.9)
     np.testing.assert_array_equal(found.sum(axis=1), 1)
     np.testing.assert_array_equal(found.argmax(axis=1), probabilities.argmax(axis=1))
+
+
+@pytest.mark.parametrize("least", [0.4, 0.5, 0.8, 0.9])
+def test_under_a_negative_threshold_a_raps_set_is_the_answer_if_that_is_sure_enough(
+    probabilities: Floats, least: float
+) -> None:
+    rule = Raps(thresholds={"0.8": -least}, penalty=0.1, k_reg=1)
+    found = prediction_sets(probabilities, rule, 0.8)
+    for row, members in zip(probabilities.tolist(), found, strict=True):
+        expected = [row.index(max(row))] if max(row) >= least else []
+        assert np.flatnonzero(members).tolist() == expected
+    assert 0 < found.sum() < len(found)
 
 
 def test_the_class_at_the_threshold_is_in_the_set() -> None:

@@ -61,11 +61,14 @@ def test_a_set_holds_what_cannot_be_ruled_out_most_probable_first(
     assert found.coverage == asked.get("coverage", 0.9)
 
 
-def test_a_set_may_be_empty() -> None:
+@pytest.mark.parametrize("rule", SetRule)
+def test_a_set_may_be_empty_whatever_the_decision(rule: SetRule) -> None:
     lac = Lac(thresholds={"0.5": 0.1})
-    conformal = CONFORMAL.model_copy(update={"lac": lac})
-    calibration = WHOLE.model_copy(update={"conformal": conformal})
-    assert assess(calibration, coverage=0.5, rule=SetRule.LAC).prediction_set == ()
+    raps = Raps(thresholds={"0.5": -0.9}, penalty=0.0, k_reg=1)
+    calibration = WHOLE.model_copy(update={"conformal": Conformal(lac=lac, raps=raps)})
+    found = assess(calibration, coverage=0.5, rule=rule)
+    assert found.prediction_set == ()
+    assert found.decision == (Acceptance.ACCEPT, f"{SURE}; {KNOWN}")
 
 
 def test_a_bundle_without_the_usual_coverage_has_its_largest() -> None:
