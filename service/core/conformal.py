@@ -23,7 +23,7 @@ def lac_scores(probabilities: npt.NDArray[np.floating]) -> Floats:
     """One minus the probability: the sets with the fewest classes on average.
 
     Sadinle et al. 2019, "Least ambiguous set-valued classifiers with bounded error levels".
-    Where no class is probable enough the set is empty: the image is like no class.
+    Where no class is probable enough the set is empty.
 
     Args:
         probabilities: [N, K], in [0, 1].
