@@ -276,9 +276,8 @@ def test_sessions_share_what_waits_with_those_that_are_busy() -> None:
     waiting = [submit(queue, number) for number in (3, 4, 5)]
     for runner in runners:
         runner.go.release(4)
-    assert [each.result(SECONDS).outputs["y"].item() for each in running + waiting] == [
-        *(2, 4, 6, 8, 10)
-    ]
+    answers = [each.result(SECONDS).outputs["y"].item() for each in running + waiting]
+    assert answers == [2, 4, 6, 8, 10]
     batches = [batch for runner in runners for batch in runner.batches]
     assert [3, 4] in batches, "a half of the three, rounded up"
     assert [5] in batches
