@@ -13,6 +13,7 @@ from itertools import chain
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
+from threadpoolctl import threadpool_limits
 
 from models.bundle import Bundle
 from models.errors import NotInstalled
@@ -82,12 +83,14 @@ def create_app(settings: Settings, *, open_graph: OpenGraph | None = None) -> Fa
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        parts = await asyncio.to_thread(_start, settings, open_graph, metrics)
-        app.state.parts = parts
-        try:
-            yield
-        finally:
-            await asyncio.to_thread(_stop, parts)
+        # NumPy's own threads spin between two products, on cores that other requests wait for.
+        with threadpool_limits(1, user_api="blas"):
+            parts = await asyncio.to_thread(_start, settings, open_graph, metrics)
+            app.state.parts = parts
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(_stop, parts)
 
     app = FastAPIOffline(
         title="SeeWhy", description=DESCRIPTION, version=version("seewhy"), lifespan=lifespan

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 from starlette.testclient import TestClient
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.errors import BundleNotFound, GoldenMismatch
 from models.manifest import Graph
@@ -302,3 +303,13 @@ def test_openapi_shows_an_answer_of_each_kind_and_an_error(
     several.model_validate(broken, extra="forbid")
     problem = responses["default"]["content"]["application/problem+json"]
     Problem.model_validate(problem["example"], extra="forbid")
+
+
+def test_products_are_computed_in_the_threads_of_the_requests(settings: Settings) -> None:
+    def threads() -> set[int]:
+        return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        with TestClient(create_app(settings)):
+            assert threads() == {1}
+        assert threads() == {2}
