@@ -43,7 +43,7 @@ from service.settings import Settings
 
 Floats = npt.NDArray[np.float64]
 
-STARTS = 6
+STARTS = 15
 REQUESTS = 100
 """To each service after each start."""
 
