@@ -109,19 +109,19 @@ def nearest_neighbour(embedding: npt.NDArray[np.floating], compared: Compared, k
     Raises:
         IndexError: k is larger than M.
     """
-    square = float(embedding @ embedding)
+    # By few functions, whose code comes from memory, too; `dot` for `@`, which looks for longer.
+    square = float(embedding.dot(embedding))
     if not _TINY < square < math.inf:  # float32 cannot hold it
         (embedding,) = unit(embedding[np.newaxis])
-        square = float(embedding @ embedding)
+        square = float(embedding.dot(embedding))
         if not square:
             return 1.0
-    apparent = compared.places @ (compared.axes @ embedding)
+    apparent = compared.places.dot(compared.axes.dot(embedding))
     found = []
-    # Not by a partition, whose code would come from memory, too.
     for _ in range(min(k + _SPARE, len(apparent))):
         row = apparent.argmax()
         apparent[row] = -math.inf
-        found.append(float(compared.vectors[row] @ embedding))
+        found.append(float(compared.vectors[row].dot(embedding)))
     found.sort()
     return math.sqrt(max(0.0, 2 - 2 * found[-k] / math.sqrt(square)))
 
