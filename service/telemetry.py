@@ -12,7 +12,7 @@ from prometheus_client import (
 )
 
 from models.manifest import Graph
-from service.core.batching import BatchReport
+from service.core.batch_run import BatchReport
 from service.core.classification import Prediction
 from service.core.robustness.examination import Verdict
 from service.core.serving import ServedModel

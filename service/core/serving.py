@@ -14,7 +14,8 @@ from models.bundle import Bundle
 from models.errors import NotReady, RuntimeFailure, Unsupported
 from models.manifest import Calibration, Graph, MethodName
 from service.core import trust
-from service.core.batching import BatchQueue, BatchReport
+from service.core.batch_run import BatchReport
+from service.core.batching import BatchQueue
 from service.core.demand import Demand
 from service.core.drift_watch import DriftWatch
 from service.core.network import Network

@@ -16,7 +16,7 @@ from models.errors import (
     Unavailable,
 )
 from models.manifest import Graph
-from service.core.batching import BatchReport
+from service.core.batch_run import BatchReport
 from service.runtime.gpus import GpuState
 from service.telemetry import Metrics
 

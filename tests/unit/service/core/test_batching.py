@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from queue import SimpleQueue
 from threading import Event, Semaphore, current_thread, get_native_id
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,10 +20,13 @@ from models.errors import (
     Overloaded,
     RuntimeFailure,
 )
-from service.core.batching import BatchQueue, BatchReport
+from service.core.batching import BatchQueue
 from service.core.demand import Demand, Priority
 from service.core.ports import Arrays
 from service.core.waiting import Answer
+
+if TYPE_CHECKING:
+    from service.core.batch_run import BatchReport
 
 SECONDS = 5
 

@@ -10,7 +10,7 @@ from models import bundle as bundles
 from models.bundle import Bundle
 from models.errors import BundleInvalid, GoldenMismatch, NotReady, RuntimeFailure, Unsupported
 from models.manifest import Graph
-from service.core.batching import BatchReport
+from service.core.batch_run import BatchReport
 from service.core.demand import Demand
 from service.core.plan import Plan
 from service.core.ports import Arrays, Runner
