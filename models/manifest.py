@@ -224,7 +224,7 @@ class OutOfDistribution(Frozen):
 class Decision(Frozen):
     """When an answer is accepted without a human look."""
 
-    min_probability: float = Field(ge=0, le=1)
+    min_probability: float = Field(ge=0, le=1, description="the least; 1 accepts none")
     max_ood_percentile: float = Field(ge=0, le=100)
 
 

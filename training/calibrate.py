@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from models.manifest import Calibration, Conformal, Decision, Lac, OutOfDistribu
 from service.core import ood
 from service.core.classification import softmax
 from service.core.conformal import lac_scores, raps_scores
+from service.core.ood import Compared
 from training.evaluate import require_finite
 
 Floats = npt.NDArray[np.float64]
@@ -26,7 +28,6 @@ ACCEPTED_ACCURACY = 0.95
 FAMILIAR_PERCENTILE = 99.0
 
 _NEIGHBOUR = 1
-_PAIR = 2
 _TUNING = 5
 """One calibration image in so many chooses the parameters of RAPS."""
 
@@ -36,6 +37,7 @@ def fit(
     labels: Ints,
     embedding: npt.NDArray[np.floating],
     rows: Ints,
+    groups: Ints,
 ) -> Calibration:
     """All that is fitted.
 
@@ -48,9 +50,10 @@ def fit(
         labels: [N], indices of their true classes.
         embedding: [M, D], of all images that were learned from or calibrate.
         rows: [N], which of these the logits are of.
+        groups: [M], which of them are near-duplicates of each other.
 
     Raises:
-        DataError: there are no images.
+        DataError: there are no images, or none but near-duplicates of one.
         TrainingError: a logit is not finite.
     """
     temperature = fit_temperature(logits, labels)
@@ -58,7 +61,7 @@ def fit(
     return Calibration(
         temperature=temperature,
         conformal=fit_conformal(probabilities, labels),
-        ood=fit_ood(logits, embedding, rows),
+        ood=fit_ood(logits, embedding, rows, groups),
         decision=fit_decision(probabilities, labels),
     )
 
@@ -156,7 +159,7 @@ def fit_decision(probabilities: Floats, labels: Ints) -> Decision:
     The probability is the least above which, with all more probable ones, 19 of 20 answers are to
     be expected right: of n with r right one expects (r + 1) / (n + 2) (Laplace's rule of
     succession, as for the temperature), so fewer than 18 images never suffice. Where no answers
-    do, only certainty is accepted. One image in 100 that belongs is reviewed for being unlike the
+    do it is 1, and none is accepted. One image in 100 that belongs is reviewed for being unlike the
     others.
 
     Args:
@@ -167,11 +170,11 @@ def fit_decision(probabilities: Floats, labels: Ints) -> Decision:
     right = probabilities.argmax(axis=1)[order] == labels[order]
     expected = (np.cumsum(right) + 1) / (np.arange(len(right)) + 3)
     (enough,) = np.nonzero(expected >= ACCEPTED_ACCURACY)
-    least = probabilities.max(axis=1)[order][enough[-1]] if len(enough) else 1.0
-    # Rounded down, or an answer with this very probability might not be accepted.
-    return Decision(
-        min_probability=math.floor(1000 * least) / 1000, max_ood_percentile=FAMILIAR_PERCENTILE
-    )
+    least = 1.0
+    if len(enough):
+        # Rounded down, or an answer with this very probability might not be accepted.
+        least = min(math.floor(1000 * probabilities.max(axis=1)[order][enough[-1]]), 999) / 1000
+    return Decision(min_probability=least, max_ood_percentile=FAMILIAR_PERCENTILE)
 
 
 def quantile(scores: npt.NDArray[np.number], coverage: float, *, largest: float) -> float:
@@ -197,7 +200,10 @@ def coverage_reached(sets: npt.NDArray[np.bool_], labels: Ints) -> float:
 
 
 def fit_ood(
-    logits: npt.NDArray[np.floating], embedding: npt.NDArray[np.floating], rows: Ints
+    logits: npt.NDArray[np.floating],
+    embedding: npt.NDArray[np.floating],
+    rows: Ints,
+    groups: Ints,
 ) -> OutOfDistribution:
     """Where the scores of images lie that belong to the distribution.
 
@@ -207,25 +213,40 @@ def fit_ood(
     Args:
         logits: [N, K], of images that the head was not fitted on.
         embedding: [M, D], of the images that the bundle will compare others with.
-        rows: [N], which of them the logits are of; none is its own neighbour.
+        rows: [N], which of them the logits are of.
+        groups: [M], which of them are near-duplicates of each other: none is the other's
+            neighbour, for a new image will have no such near one either.
 
     Raises:
-        DataError: there are no images, or one only, without a neighbour.
+        DataError: there are no images, or none that is no near-duplicate of the others.
         TrainingError: a logit is not finite.
     """
     require_finite(logits)
-    if len(embedding) < _PAIR:
+    if (groups == groups[:1]).all():
         raise DataError("there are no images to compare others with; give more images")
     compared = ood.compared(embedding)
-    itself = np.isin(rows, compared.rows)
     distances = [
-        ood.nearest_neighbour(embedding[row], compared, _NEIGHBOUR + own)
-        for row, own in zip(rows, itself, strict=True)
+        ood.nearest_neighbour(embedding[row], others, _NEIGHBOUR)
+        for row in rows
+        if len((others := _others(compared, groups, row)).rows)
     ]
     return OutOfDistribution(
         energy=_percentiles([ood.energy(row) for row in logits]),
         nearest_neighbour=_percentiles(distances),
         k=_NEIGHBOUR,
+    )
+
+
+def _others(compared: Compared, groups: Ints, row: int) -> Compared:
+    """Those of the images compared with that are not of an image's own group."""
+    foreign = groups[compared.rows] != groups[row]
+    if foreign.all():
+        return compared
+    return replace(
+        compared,
+        rows=compared.rows[foreign],
+        vectors=compared.vectors[foreign],
+        places=compared.places[foreign],
     )
 
 

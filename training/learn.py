@@ -133,7 +133,9 @@ def learn(request: Training, say: Say, processes: Processes) -> Learned:
     if request.recipe.strategy is not Strategy.PROBE:
         tuning = _tuned(start, probes, request, processes, heard)
     logits, rows, embedding = _outcome(start, probes, tuning)
-    calibration = calibrate.fit(logits, start.images.labels[rows], embedding, rows)
+    calibration = calibrate.fit(
+        logits, start.images.labels[rows], embedding, rows, start.data.learning_groups
+    )
     if calibration.temperature in calibrate.TEMPERATURES:
         heard("too few answers are wrong, or right, to say how sure to be: take more images")
     return Learned(

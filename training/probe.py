@@ -32,6 +32,9 @@ class Classifier(StrEnum):
     SVM = "svm"
 
 
+_LEAST_SPREAD = 0.1
+"""Of the median feature's standard deviation: no feature is taken to vary less."""
+
 STRENGTHS = {
     Classifier.LOGISTIC: (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0),
     Classifier.SVM: (1e-5, 1e-4, 1e-3, 1e-2),
@@ -190,6 +193,8 @@ def _path(
 ) -> list[LinearHead]:
     """A head for each strength; each fit starts from the one before."""
     scaler = StandardScaler().fit(features)
+    # What hardly varies among these images may vary much among others, and would outweigh all.
+    scaler.scale_ = np.maximum(scaler.scale_, _LEAST_SPREAD * np.median(scaler.scale_))
     scaled = scaler.transform(features)
     model = _MODELS[classifier](class_weight="balanced" if even else None)
     heads = []

@@ -86,7 +86,7 @@ def _recalibrated(learned: Learned, model: Runner) -> Learned:
         rows = np.arange(len(labels))
         found, splits = learned.probes[0], learned.splits
         logits = probe.held_out(found, learned.embedding, embedding, labels, splits)
-    calibration = calibrate.fit(logits, labels[rows], embedding, rows)
+    calibration = calibrate.fit(logits, labels[rows], embedding, rows, learned.data.learning_groups)
     return replace(
         learned,
         embedding=embedding,

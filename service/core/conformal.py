@@ -121,10 +121,11 @@ def threshold(rule: Lac | Raps, coverage: float) -> float:
     Raises:
         Unsupported: the rule was not fitted for it.
     """
-    found = rule.thresholds.get(f"{coverage:g}")
+    thresholds = {float(fitted): largest for fitted, largest in rule.thresholds.items()}
+    found = thresholds.get(coverage)
     if found is None:
         raise Unsupported(
-            f"no prediction sets of coverage {coverage:g}; "
+            f"no prediction sets of coverage {coverage}; "
             f"possible coverages: {', '.join(rule.thresholds)}"
         )
     return found

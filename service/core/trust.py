@@ -222,7 +222,9 @@ def _decide(probability: float, novelty: Novelty | None, terms: Terms) -> Decisi
     """Accept what is within every limit that there is; None where there is none."""
     kept, broken = [], []
     if (least := terms.min_probability) is not None:
-        if probability >= least:
+        if least == 1:  # which a probability that is rounded might reach
+            broken.append("no probability is high enough to accept: the least is 1")
+        elif probability >= least:
             kept.append(f"the probability {probability:.3f} is at least {least:g}")
         else:
             broken.append(f"the probability {probability:.3f} is below {least:g}")

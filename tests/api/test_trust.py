@@ -67,6 +67,7 @@ def test_terms_may_stand_in_the_body(calibrated: TestClient, red_left: bytes) ->
     ("query", "says"),
     [
         ("coverage=0.85", "possible coverages: 0.8, 0.9"),
+        ("coverage=0.9000001", "possible coverages: 0.8, 0.9"),
         ("coverage=0", "coverage"),
         ("coverage=1", "coverage"),
         ("coverage=nan", "coverage"),

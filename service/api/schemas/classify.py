@@ -38,7 +38,8 @@ class ClassifyOptions(Options):
         None, description="How prediction sets are made: `raps`, if left out, or `lac`."
     )
     min_probability: Annotated[float | None, NotTruth, Field(ge=0, le=1)] = Field(
-        None, description="The least probability to accept; the bundle's own if left out."
+        None,
+        description="The least probability to accept, 1 for none; the bundle's own if left out.",
     )
     max_ood_percentile: Annotated[float | None, NotTruth, Field(ge=0, le=100)] = Field(
         None,

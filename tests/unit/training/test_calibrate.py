@@ -254,7 +254,7 @@ def test_ood_quantiles_are_those_of_the_scores(digits: Floats) -> None:
     digits = digits[:500, 16:48]  # as many as there are axes, or a neighbour might be missed
     rows = np.arange(100, 400)
     logits = digits[rows, 4:14]
-    found = fit_ood(logits, digits, rows)
+    found = fit_ood(logits, digits, rows, np.arange(500))
     energies = -scipy.special.logsumexp(logits, axis=1)
     # Without points to search for, scikit-learn leaves each out of its own neighbours.
     search = NearestNeighbors(n_neighbors=1).fit(normalize(digits))
@@ -267,7 +267,7 @@ def test_ood_quantiles_are_those_of_the_scores(digits: Floats) -> None:
 
 def test_of_many_images_some_are_compared_with() -> None:
     images = np.random.default_rng(0).standard_normal((5000, 4))
-    found = fit_ood(np.zeros((5000, 2)), images, np.arange(5000))
+    found = fit_ood(np.zeros((5000, 2)), images, np.arange(5000), np.arange(5000))
     known = ood.representatives(5000)
     others = np.setdiff1d(np.arange(5000), known)
     search = NearestNeighbors(n_neighbors=1).fit(normalize(images[known]))
@@ -278,8 +278,18 @@ def test_of_many_images_some_are_compared_with() -> None:
     np.testing.assert_allclose(found.nearest_neighbour, expected, atol=1e-5)
 
 
+def test_near_duplicates_are_no_neighbours(digits: Floats) -> None:
+    once = fit_ood(np.zeros((200, 2)), digits[:200], np.arange(200), np.arange(200))
+    noise = np.random.default_rng(0).standard_normal((600, 64))
+    thrice = np.repeat(digits[:200], 3, axis=0) + 0.01 * noise
+    groups = np.repeat(np.arange(200), 3)
+    found = fit_ood(np.zeros((600, 2)), thrice, np.arange(600), groups)
+    # Not all 600 are compared with, but of nearly every image one of the three is.
+    np.testing.assert_allclose(found.nearest_neighbour, once.nearest_neighbour, atol=0.02)
+
+
 def test_noise_is_further_out_than_nine_of_ten_digits(digits: Floats) -> None:
-    found = fit_ood(digits[:500, 20:30], digits[:500], np.arange(500))
+    found = fit_ood(digits[:500, 20:30], digits[:500], np.arange(500), np.arange(500))
     noise = np.random.default_rng(0).uniform(0, 16, (100, 64))
     known = ood.compared(digits[:500])
     scores = [ood.nearest_neighbour(image, known, found.k) for image in noise]
@@ -304,10 +314,15 @@ def test_accepted_answers_are_as_often_right_as_was_asked_and_no_more_are_refuse
     assert 0 < least <= min(enough)
 
 
-def test_where_no_answer_is_right_only_certainty_is_accepted() -> None:
+def test_where_no_answer_is_right_none_is_accepted() -> None:
     probabilities, _ = draws(20, seed=8)
     wrong = probabilities.argmin(axis=1)
     assert fit_decision(probabilities, wrong).min_probability == 1
+
+
+def test_certain_answers_that_are_right_are_accepted() -> None:
+    certain = np.tile([1.0, 0.0], (30, 1))
+    assert fit_decision(certain, np.zeros(30, dtype=np.int64)).min_probability == 0.999
 
 
 @pytest.mark.parametrize(
@@ -333,8 +348,8 @@ def test_what_nothing_can_be_fitted_on_is_refused() -> None:
     with pytest.raises(DataError, match="no held-out images"):
         fit_temperature(none, labels)
     with pytest.raises(DataError, match="no held-out images"):
-        fit_ood(none, np.ones((4, 3)), labels)
+        fit_ood(none, np.ones((4, 3)), labels, np.arange(4))
     with pytest.raises(DataError, match="to compare others with"):
-        fit_ood(np.ones((1, 3)), np.ones((1, 3)), np.zeros(1, dtype=np.int64))
+        fit_ood(np.ones((2, 3)), np.ones((2, 3)), np.arange(2), np.zeros(2, dtype=np.int64))
     with pytest.raises(TrainingError, match="1 of 2 images are not finite"):
         fit_temperature(np.array([[0.0, 1.0], [np.nan, 0.0]]), np.array([0, 1]))

@@ -8,7 +8,7 @@ import pytest
 from models.errors import BundleInvalid, Unsupported
 from models.manifest import Calibration, Conformal, Decision, Lac, OutOfDistribution, Raps
 from service.core import trust
-from service.core.classification import ranked
+from service.core.classification import Prediction, ranked
 from service.core.trust import Acceptance, Asked, Novelty, Place, SetRule
 
 LABELS = ("a", "b", "c")
@@ -97,6 +97,14 @@ def test_what_is_within_every_limit_is_accepted(
     percentile: float, asked: dict[str, Any], verdict: Acceptance, reason: str
 ) -> None:
     assert assess(percentile=percentile, **asked).decision == trust.Decision(verdict, reason)
+
+
+def test_where_no_probability_is_enough_certainty_is_not_either() -> None:
+    terms = trust.terms(WHOLE, Asked(min_probability=1.0, max_ood_percentile=100.0))
+    assert terms is not None
+    found = trust.assess([Prediction("a", 0, 1.0)], None, terms)
+    reason = "no probability is high enough to accept: the least is 1"
+    assert found.decision == (Acceptance.REVIEW, reason)
 
 
 @pytest.mark.parametrize("limits", [{"min_probability": 0.6}, {"max_ood_percentile": 90.5}])
